@@ -1,0 +1,54 @@
+"""The ``rac`` command: parses, calls a library function, shows the result.
+
+One module per command. Modules of this folder import nothing heavy at the top, so that ``rac --help`` is instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import pkgutil
+import sys
+
+import typer
+
+from rac.errors import UserError
+
+app = typer.Typer(
+    name="rac",
+    help="Faithful clarifying questions for search: every option is supported by passages of your own corpus.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def register_commands() -> None:
+    """Import every module of this folder; each one registers its command on ``app``."""
+    for module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+        importlib.import_module(f"{__name__}.{module}")
+
+
+def main() -> None:
+    """Run the command line; user errors end with one sentence and status 2, a traceback only with ``--debug``."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("bm25s", "transformers", "httpx", "urllib3", "absl", "filelock", "asyncio", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    register_commands()
+    try:
+        app(arguments)
+    except UserError as error:
+        if debug:
+            raise
+        sys.stderr.write(f"rac: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("rac: stopped; the same command goes on from here\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
