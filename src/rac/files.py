@@ -48,11 +48,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         if temporary.is_dir() and path.is_dir():
             old = path.with_name(f".{path.name}.{os.getpid()}.old")
             _remove(old)
-            os.rename(path, old)
-            os.rename(temporary, path)
+            path.rename(old)
+            temporary.rename(path)
             _remove(old)
         else:
-            os.replace(temporary, path)
+            temporary.replace(path)
     except OSError as error:
         _remove(temporary)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

