@@ -1,0 +1,175 @@
+"""Entailment: P_ent(window, claim) for many pairs, each computed once.
+
+Pairs are flattened, made unique, looked up in a disk cache, sorted by length and run in batches of about equal token
+count; equal pairs and repeated passages cost nothing. Definition in docs/metrics.md, the models in
+``entailment_models``, the premises in ``entailment_windows``.
+
+Example:
+    >>> scorer = load_entailment()
+    >>> scorer.entail_probs([("Luna (moon): Luna is grey.", "Luna is a moon.")])  # doctest: +SKIP
+    array([0.97])
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rac.errors import UserError
+from rac.metrics.entailment_cache import EntailmentCache, cache_key
+from rac.metrics.entailment_models import EMBEDDED_NAME, Floats, OnnxModel, PairModel, TorchModel
+from rac.metrics.entailment_windows import split_sentences, windows
+from rac.progress import Progress
+
+__all__ = ["EntailmentScorer", "load_entailment", "default_cache_path", "windows", "split_sentences"]
+
+log = logging.getLogger(__name__)
+
+EMBEDDED_NOTE = (
+    f"entailment by the small embedded model only ({EMBEDDED_NAME}); a larger NLI model (--nli MODEL) judges better"
+)
+"""What every output says where only the shipped model was used."""
+
+
+def default_cache_path() -> Path:
+    """Return where the disk cache lies unless told otherwise: the user's cache directory."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("rac")) / "entailment.sqlite"
+
+
+def load_entailment(
+    model: str = "embedded", *, labels: Sequence[str] | None = None, cache: Path | str | None = None,
+    batch_tokens: int = 2048, threads: int = 0,
+) -> EntailmentScorer:  # fmt: skip
+    """Load an entailment scorer.
+
+    Args:
+        model: ``embedded`` (the shipped small model), or any NLI or factual-consistency cross-encoder by hub id or
+            folder. Its label order is read from its config and verified with probe pairs.
+        labels: Names of the model's outputs in order, where its config does not name them.
+        cache: SQLite file of known probabilities (see ``default_cache_path``); None for no cache.
+        batch_tokens: Tokens per batch, padding included.
+        threads: Threads of the embedded model's runtime; 0 leaves the choice to it.
+
+    Raises:
+        UserError: if the model cannot be loaded, fails the probe pairs, or the cache cannot be used.
+    """
+    pair_model: PairModel = OnnxModel(threads=threads) if model == "embedded" else TorchModel(model, labels=labels)
+    return EntailmentScorer(
+        pair_model, cache=EntailmentCache(cache) if cache is not None else None, batch_tokens=batch_tokens
+    )
+
+
+class EntailmentScorer:
+    """Scores (premise, hypothesis) pairs in bulk.
+
+    Args:
+        model: Tokenizes pairs and runs batches (``entailment_models``).
+        cache: Known probabilities on disk, or None.
+        batch_tokens: Tokens per batch, padding included.
+
+    Attributes:
+        name: The model's name, for signatures.
+        revision: The model's revision: hub commit, or the first 12 hex digits of its weights' SHA-256.
+        truncated: Premises that were longer than the model allows and lost their end, since this scorer was made.
+        computed: Pairs that the model ran on; the rest of ``requested`` were duplicates or in the cache.
+        requested: Pairs asked for.
+    """
+
+    def __init__(self, model: PairModel, *, cache: EntailmentCache | None = None, batch_tokens: int = 2048) -> None:
+        if batch_tokens < 1:
+            raise UserError(f"batch_tokens is {batch_tokens}, but a batch needs at least one token; give 256 or more")
+        self._model, self._cache, self._batch_tokens = model, cache, batch_tokens
+        self.name, self.revision = model.name, model.revision
+        self.truncated = self.computed = self.requested = 0
+
+    @property
+    def signature(self) -> str:
+        """The part of a score's signature that names this model: ``nli:NAME@REVISION``."""
+        return f"nli:{self.name}@{self.revision}"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this is the small model that rac ships."""
+        return self.name == EMBEDDED_NAME
+
+    @property
+    def note(self) -> str:
+        """A sentence for outputs where only the embedded model was used, else empty."""
+        return EMBEDDED_NOTE if self.embedded else ""
+
+    @property
+    def has_contradiction(self) -> bool:
+        """Whether the model tells contradicted from unrelated pairs."""
+        return self._model.has_contradiction
+
+    def entail_probs(self, pairs: Sequence[tuple[str, str]]) -> Floats:
+        """Return P_ent of each (premise, hypothesis) pair: shape (n,), 0..1, in the order given."""
+        return self._probs(pairs)[:, 0]
+
+    def addressed_probs(self, pairs: Sequence[tuple[str, str]]) -> Floats:
+        """Return how far each premise speaks of its hypothesis, in either polarity: max(P_ent, P_contra), shape (n,).
+
+        For models without a contradiction class this is P_ent.
+        """
+        return np.fmax.reduce(self._probs(pairs), axis=1)
+
+    def _probs(self, pairs: Sequence[tuple[str, str]]) -> Floats:
+        """Return (n, 2) of P_ent and P_contra: unique pairs, cache, length-sorted token-budget batches, scatter."""
+        self.requested += len(pairs)
+        position: dict[tuple[str, str], int] = {}
+        where = np.array([position.setdefault(pair, len(position)) for pair in pairs], dtype=np.intp)
+        unique = list(position)
+        values = np.full((len(unique), 2), np.nan)
+        missing = list(range(len(unique)))
+        keys: list[bytes] = []
+        if self._cache is not None:
+            keys = [cache_key(self.name, self.revision, *pair) for pair in unique]
+            known = self._cache.get(keys)
+            for i in missing:
+                if keys[i] in known:
+                    entail, contradict = known[keys[i]]
+                    values[i] = entail, np.nan if contradict is None else contradict
+            missing = [i for i in missing if keys[i] not in known]
+        if missing:
+            values[missing] = self._compute([unique[i] for i in missing])
+            if self._cache is not None:
+                self._cache.put(
+                    (keys[i], float(values[i, 0]), None if np.isnan(values[i, 1]) else float(values[i, 1]))
+                    for i in missing
+                )
+        return values[where] if len(pairs) else np.empty((0, 2))
+
+    def _compute(self, pairs: list[tuple[str, str]]) -> Floats:
+        encodings, lengths, cut = self._model.tokenize(pairs)
+        if cut:
+            self.truncated += cut
+            log.warning(
+                "%d of %d passage windows were longer than the entailment model allows and were cut", cut, len(pairs)
+            )
+        values = np.empty((len(pairs), 2))
+        with Progress("entailment", len(pairs), unit="pairs") as progress:
+            for batch in token_batches(lengths, self._batch_tokens):
+                values[batch] = self._model.run([encodings[i] for i in batch])
+                progress.advance(len(batch))
+        self.computed += len(pairs)
+        return values
+
+
+def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Group items of like length so that rows x longest row stays within ``budget`` tokens (one row at least).
+
+    Longest first: a batch that does not fit into memory then fails at once and not after an hour.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    batches: list[list[int]] = []
+    for i in order:
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= budget:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return batches

@@ -1,0 +1,274 @@
+"""The models behind the entailment scorer: the shipped ONNX one and any cross-encoder of the Hugging Face kind.
+
+A model turns (premise, hypothesis) pairs into token ids and a batch of token ids into P_ent and P_contra. Which output
+is which is read from the model's own label names and then verified with probe pairs: a wrong label order would turn
+every score of a table upside down without any other sign.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rac.errors import UserError
+from rac.files import read_json, sha256_file
+
+log = logging.getLogger(__name__)
+Floats = npt.NDArray[np.float64]
+
+EMBEDDED_DIR = Path(__file__).parent / "entailment_data"
+EMBEDDED_NAME = "rac-entailment-small"
+
+PROBES: tuple[tuple[str, str, str], ...] = (
+    ("entail", "A man is playing a guitar on the stage.", "A man is playing an instrument."),
+    ("entail", "Anna Berg (author): Anna Berg was born in Oslo in 1950.", "Anna Berg was born in Oslo."),
+    ("entail", "The bridge (bridge): The bridge was opened in 1932 in Sydney.", "The bridge is in Sydney."),
+    ("entail", "Two dogs are running through a field.", "Two dogs are running."),
+    ("contradict", "Anna Berg (author): Anna Berg was born in Oslo in 1950.", "Anna Berg was born in Madrid."),
+    ("contradict", "The bridge (bridge): The bridge was opened in 1932 in Sydney.", "The bridge was opened in 1871."),
+    ("neutral", "Two dogs are running through a field.", "A woman is cooking soup in a kitchen."),
+    ("neutral", "A man is playing a guitar on the stage.", "The president signed the new trade law."),
+)
+"""Pairs that any NLI or factual-consistency model must get in the right order: (relation, premise, hypothesis)."""
+
+
+class PairModel(Protocol):
+    """What the scorer needs of a model."""
+
+    name: str
+    revision: str
+    has_contradiction: bool
+
+    def tokenize(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Any], list[int], int]:
+        """Return (encodings, their lengths in tokens, how many premises had to be cut)."""
+        ...
+
+    def run(self, encodings: Sequence[Any]) -> Floats:
+        """Return (n, 2): P_ent and P_contra (NaN where the model has no contradiction class) of one batch."""
+        ...
+
+
+class OnnxModel:
+    """A two-class cross-encoder in ONNX with its tokenizer and calibration, run by onnxruntime.
+
+    Args:
+        folder: Holds ``model.onnx``, ``tokenizer.json`` and ``config.json`` (name, max_tokens, scale, offset).
+        threads: Threads of onnxruntime; 0 leaves the choice to it.
+
+    Raises:
+        UserError: if onnxruntime is not installed or a file is missing.
+    """
+
+    has_contradiction = False
+
+    def __init__(self, folder: Path = EMBEDDED_DIR, *, threads: int = 0) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise UserError(
+                "the embedded entailment model needs onnxruntime, which is not installed; "
+                "run: pip install 'rac-clarify[entailment]'"
+            ) from error
+        from tokenizers import Tokenizer
+
+        for needed in ("model.onnx", "tokenizer.json", "config.json"):
+            if not (folder / needed).is_file():
+                raise UserError(
+                    f"{folder} has no {needed}, so it is no entailment model of rac; reinstall rac, or make the model "
+                    "again with: rac train-entailment"
+                )
+        config = read_json(folder / "config.json")
+        self.name = str(config["name"])
+        self.revision = sha256_file(folder / "model.onnx")[:12]
+        self._scale, self._offset = float(config["scale"]), float(config["offset"])
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._max_tokens = int(config["max_tokens"])
+        self._tokenizer.enable_truncation(self._max_tokens, strategy="only_first")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+
+    def tokenize(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Any], list[int], int]:
+        """See ``PairModel``."""
+        encodings = self._tokenizer.encode_batch(list(pairs))
+        return encodings, [len(e.ids) for e in encodings], sum(bool(e.overflowing) for e in encodings)
+
+    def run(self, encodings: Sequence[Any]) -> Floats:
+        """See ``PairModel``."""
+        width = max(len(e.ids) for e in encodings)
+        ids = np.zeros((len(encodings), width), dtype=np.int64)
+        types = np.zeros_like(ids)
+        mask = np.zeros_like(ids)
+        for row, e in enumerate(encodings):
+            ids[row, : len(e.ids)] = e.ids
+            types[row, : len(e.ids)] = e.type_ids
+            mask[row, : len(e.ids)] = 1
+        (logits,) = self._session.run(None, {"input_ids": ids, "token_type_ids": types, "attention_mask": mask})
+        margin = logits[:, 1].astype(np.float64) - logits[:, 0]
+        entail = 1.0 / (1.0 + np.exp(-(self._scale * margin + self._offset)))
+        return np.stack([entail, np.full_like(entail, np.nan)], axis=1)
+
+
+class TorchModel:
+    """Any sequence-pair classifier that ``transformers`` loads, by hub id or folder.
+
+    Args:
+        source: Hub id ("cross-encoder/nli-deberta-v3-small") or local folder with safetensors weights.
+        labels: Names of the outputs in order, where the model's config does not name them.
+        max_tokens: Longest input; the model's own limit if smaller. Premises are cut, hypotheses never.
+
+    Raises:
+        UserError: if it cannot be loaded, has no class that reads as entailment, or fails the probe pairs.
+    """
+
+    def __init__(self, source: str, *, labels: Sequence[str] | None = None, max_tokens: int = 512) -> None:
+        import torch
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(source)
+            self._model = AutoModelForSequenceClassification.from_pretrained(
+                source, dtype=torch.float32, use_safetensors=True
+            )
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            raise UserError(
+                f"the entailment model '{source}' cannot be loaded ({str(error).splitlines()[0]}); give the hub id or "
+                "the folder of a sequence-pair classifier with safetensors weights, or 'embedded'"
+            ) from error
+        self._model.eval()
+        config = self._model.config
+        self.name = source if not Path(source).is_dir() else Path(source).resolve().name
+        self.revision = _torch_revision(source, config)
+        limits = [max_tokens, getattr(self._tokenizer, "model_max_length", max_tokens)]
+        position_limit = getattr(config, "max_position_embeddings", None)
+        if position_limit:
+            # RoBERTa counts positions from pad_token_id + 1, so two of them are not for tokens.
+            limits.append(position_limit - 2 if "roberta" in str(config.model_type) else position_limit)
+        self._max_tokens = int(min(limits))
+        count = int(config.num_labels)
+        names = list(labels) if labels else [str(config.id2label.get(i, f"LABEL_{i}")) for i in range(count)]
+        if len(names) != count:
+            raise UserError(
+                f"{len(names)} label names were given for '{source}', which has {count} outputs; give one name each"
+            )
+        self._entail, self._contradict = _label_order(names)
+        self._single = count == 1
+        if self._entail is None:
+            self._entail, self._contradict = self._order_from_probes(source, names)
+        self.has_contradiction = self._contradict is not None
+        self._verify(source, names)
+
+    def tokenize(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Any], list[int], int]:
+        """See ``PairModel``."""
+        firsts, seconds = [p for p, _ in pairs], [h for _, h in pairs]
+        room = self._max_tokens
+        full = self._tokenizer(firsts, seconds, truncation=False, verbose=False)["input_ids"]
+        cut = self._tokenizer(firsts, seconds, truncation="only_first", max_length=room)
+        keys = [k for k in ("input_ids", "token_type_ids", "attention_mask") if k in cut]
+        encodings = [{k: cut[k][i] for k in keys} for i in range(len(pairs))]
+        return encodings, [len(e["input_ids"]) for e in encodings], sum(len(ids) > room for ids in full)
+
+    def run(self, encodings: Sequence[Any]) -> Floats:
+        """See ``PairModel``."""
+        probs = self._outputs(encodings)
+        entail = probs[:, self._entail]
+        if self._contradict is None:
+            return np.stack([entail, np.full_like(entail, np.nan)], axis=1)
+        return np.stack([entail, probs[:, self._contradict]], axis=1)
+
+    def _outputs(self, encodings: Sequence[Any]) -> Floats:
+        import torch
+
+        batch = self._tokenizer.pad(list(encodings), return_tensors="pt")
+        with torch.inference_mode():
+            logits = self._model(**batch).logits.double()
+            probs = torch.sigmoid(logits) if self._single else torch.softmax(logits, dim=-1)
+        array: Floats = probs.numpy()
+        return array
+
+    def _probe_outputs(self) -> Floats:
+        encodings, _, _ = self.tokenize([(premise, hypothesis) for _, premise, hypothesis in PROBES])
+        return self._outputs(encodings)
+
+    def _order_from_probes(self, source: str, names: list[str]) -> tuple[int, int | None]:
+        """Find the entailment output of a model whose labels have no names: the one that all probes point to."""
+        outputs = self._probe_outputs()
+        entailed = np.array([relation == "entail" for relation, _, _ in PROBES])
+        gaps = outputs[entailed].mean(axis=0) - outputs[~entailed].mean(axis=0)
+        best = int(np.argmax(gaps))
+        log.info("%s does not name its outputs (%s); by the probe pairs, output %d is entailment", source, names, best)
+        contradict = None
+        if outputs.shape[1] == 3:
+            relation = np.array([r for r, _, _ in PROBES])
+            gap = outputs[relation == "contradict"].mean(axis=0) - outputs[relation != "contradict"].mean(axis=0)
+            gap[best] = -np.inf
+            contradict = int(np.argmax(gap))
+        return best, contradict
+
+    def _verify(self, source: str, names: list[str]) -> None:
+        outputs = self._probe_outputs()
+        relation = np.array([r for r, _, _ in PROBES])
+        entail = outputs[:, self._entail]
+        problem = probe_problem(entail, relation)
+        if problem is None and self._contradict is not None:
+            against = outputs[:, self._contradict]
+            if against[relation == "contradict"].mean() <= against[relation == "entail"].mean():
+                problem = "its contradiction output is higher for entailed pairs than for contradicted ones"
+        if problem:
+            raise UserError(
+                f"'{source}' (outputs: {', '.join(names)}) fails the probe pairs: {problem}; it is no entailment model "
+                "or its labels are in another order: name them in order with the labels option, or use another model"
+            )
+
+
+def probe_problem(entail: Floats, relation: npt.NDArray[np.str_]) -> str | None:
+    """Say what is wrong with P_ent of the probe pairs, or None: entailed ones must clearly lie above the others."""
+    positive, negative = entail[relation == "entail"], entail[relation != "entail"]
+    ordered = float((positive[:, None] > negative[None, :]).mean())
+    if ordered < 0.8:
+        return f"only {ordered:.0%} of entailed pairs score above pairs that are not entailed"
+    if positive.mean() - negative.mean() < 0.2:
+        return f"entailed pairs score {positive.mean():.2f} on average, others {negative.mean():.2f}"
+    return None
+
+
+def _label_order(names: Sequence[str]) -> tuple[int | None, int | None]:
+    """Return (index of entailment, index of contradiction or None); (None, None) where no name says it."""
+    if len(names) == 1:
+        return 0, None
+    entail = contradict = None
+    for i, raw in enumerate(names):
+        name = raw.lower().replace("-", "_").replace(" ", "_")
+        negated = name.startswith(("not", "non", "un", "in", "hallucin"))
+        if not negated and any(part in name for part in ("entail", "support", "consistent", "factual", "aligned")):
+            entail = i
+        elif any(part in name for part in ("contradict", "refute")):
+            contradict = i
+    return entail, contradict
+
+
+def _torch_revision(source: str, config: Any) -> str:
+    commit = getattr(config, "_commit_hash", None)
+    if commit:
+        return str(commit)[:12]
+    folder = Path(source)
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise UserError(f"{source} has no safetensors weights, so the model has no revision; convert its weights")
+    return sha256_file(weights[0])[:12]
+
+
+def embedded_card() -> dict[str, Any]:
+    """Return ``config.json`` of the shipped model: name, calibration, and the figures measured when it was made."""
+    card: dict[str, Any] = json.loads((EMBEDDED_DIR / "config.json").read_text(encoding="utf-8"))
+    return card
