@@ -113,7 +113,7 @@ class PreferencePair(Record):
 
 
 class Prediction(Record):
-    """One system's question for one example; ``passages`` is the D that the system saw, if it saw any.
+    """One system's question for one example; ``passages`` is the D that was retrieved for the query, if it is known.
 
     ``question`` may be empty (the system asked nothing); ``reason`` then says why. ``candidates`` are further
     questions that were considered.

@@ -1,0 +1,308 @@
+"""One validated recipe (YAML) describes a whole run.
+
+Each section is declared beside the code that it steers; this module puts the sections together, reads recipes with
+line numbers, applies ``--set`` overrides and explains every key.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rac.corpus.bootstrap_settings import Bootstrap
+from rac.errors import DataError, UserError, did_you_mean
+from rac.files import read_text, sha256_json
+from rac.prompting import PromptSettings
+from rac.retrieval.settings import IndexSettings
+from rac.training.pair_settings import Pairs
+from rac.training.settings import Stage1, Stage2
+
+RECIPE_SCHEMA = 1
+SYSTEMS = ("base", "template-titles", "template", "ungrounded", "grounded", "grounded-best-of-n", "rac", "gold")
+"""Systems that a run can ask and compare, in table order."""
+
+
+class Section(BaseModel):
+    """Base of the recipe's sections: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """Which examples and corpus the run uses, and how they are split."""
+
+    source: str = Field(
+        "bootstrap",
+        description="`bootstrap` (made from the corpus), the name of a benchmark (see `rac fetch --list`), or the path "
+        "of an examples file or of a folder written by `rac bootstrap`.",
+    )
+    corpus: str = Field(
+        "",
+        description="`wikipedia` (the embedded summaries), a file or folder of documents, or empty for the "
+        "benchmark's own corpus (with `source: bootstrap`: the embedded summaries).",
+    )
+    directory: str = Field(
+        "",
+        description="Folder with the benchmark's files, laid out OWNER/REPO/PATH; empty: fetched files or $RAC_MIRROR.",
+    )
+    train_queries: int | None = Field(None, ge=1, description="Training queries to use at most; empty: all.")
+    stage2_share: float = Field(
+        1 / 3, gt=0, lt=1, description="Share of the training queries kept for pairs: stage 1 never sees them."
+    )
+    questions_per_query: int | None = Field(
+        None, ge=1, description="Gold questions of a query used in stage 1 at most; empty: all."
+    )
+    supported_only: bool = Field(
+        True, description="Leave gold questions out of stage 1 whose options D does not support (they teach invention)."
+    )
+    evaluation_queries: int | None = Field(None, ge=1, description="Held-out queries to evaluate at most; empty: all.")
+
+
+class Model(Section):
+    """The base language model."""
+
+    base: str = Field("embedded", description="`embedded`, a model folder, or a hub id OWNER/NAME.")
+    device: str = Field("auto", description="A torch device; `auto` takes a GPU if torch sees one.")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Keep float32 on CPU: bfloat16 is slower there."
+    )
+
+
+class EvaluationSettings(Section):
+    """Which systems are asked and how they are compared."""
+
+    systems: tuple[str, ...] = Field(
+        ("base", "template", "ungrounded", "grounded", "rac", "gold"),
+        description="Systems to compare: " + ", ".join(SYSTEMS) + ".",
+    )
+    passages: tuple[Literal["retrieved", "gold"], ...] = Field(
+        ("retrieved",),
+        description="What D is in evaluation; one table each. All systems are scored against the same D.",
+    )
+    max_new_tokens: int = Field(48, ge=8, description="Longest question, in tokens.")
+    candidates: int = Field(8, ge=2, description="Samples that `grounded-best-of-n` chooses from.")
+    bootstrap_samples: int = Field(2000, ge=100, description="Resamples behind each interval and test.")
+
+    @model_validator(mode="after")
+    def _known_systems(self) -> EvaluationSettings:
+        for system in self.systems:
+            if system not in SYSTEMS:
+                raise ValueError(f"unknown system '{system}'; {did_you_mean(system, SYSTEMS)}")
+        if len(set(self.systems)) < len(self.systems):
+            raise ValueError("a system is named twice")
+        return self
+
+
+class Recipe(Section):
+    """A whole run."""
+
+    schema_version: int = Field(RECIPE_SCHEMA, alias="schema", description="Version of the recipe format.")
+    name: str = Field("run", pattern=r"^[A-Za-z0-9._-]+$", description="Name of the run, shown in reports.")
+    seed: int = Field(0, ge=0, description="Seed of splitting, sampling and training.")
+    data: Data = Field(default_factory=Data)
+    bootstrap: Bootstrap = Field(default_factory=Bootstrap)
+    index: IndexSettings = Field(default_factory=IndexSettings)
+    prompt: PromptSettings = Field(default_factory=PromptSettings)
+    model: Model = Field(default_factory=Model)
+    training: Stage1 = Field(default_factory=Stage1)
+    pairs: Pairs = Field(default_factory=Pairs)
+    preference: Stage2 = Field(default_factory=Stage2)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        if self.schema_version != RECIPE_SCHEMA:
+            raise ValueError(f"recipe schema {self.schema_version} is not known; this rac reads {RECIPE_SCHEMA}")
+        if self.data.source == "bootstrap" and self.prompt.passages != "retrieved":
+            raise ValueError(
+                f"prompt.passages: {self.prompt.passages} needs gold passages, and bootstrapped data has none "
+                "beside the retrieved ones; use `passages: retrieved`"
+            )
+        if self.model.device == "cpu" and self.model.dtype == "bfloat16":
+            raise ValueError("model.dtype: bfloat16 on the CPU is many times slower than float32; use float32 there")
+        return self
+
+    def to_yaml(self) -> str:
+        """Return the resolved recipe, every key included."""
+        return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+
+    def digest(self, *sections: str) -> str:
+        """Return a hash of the named sections' values."""
+        return sha256_json({s: _plain(getattr(self, s)) for s in sections})
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def shipped_recipes() -> list[str]:
+    """Return the names of the recipes that are installed with rac."""
+    folder = resources.files("rac") / "recipes"
+    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+
+
+def find_recipe(name: str) -> Path:
+    """Return the file of a recipe given by path, or by the name of one that is installed with rac."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    stem = path.name.removesuffix(".yaml")
+    shipped = shipped_recipes()
+    # `recipes/claqua.yaml` works from any folder, not only from a clone.
+    if stem in shipped and str(path.parent) in (".", "recipes"):
+        return Path(str(resources.files("rac") / "recipes" / f"{stem}.yaml"))
+    raise UserError(
+        f"no recipe at '{name}': give a YAML file or one of the shipped recipes; {did_you_mean(stem, shipped)}"
+    )
+
+
+def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and validate a recipe.
+
+    Args:
+        path: The YAML file.
+        overrides: ``section.key=value`` strings from ``--set``; the value is read as YAML.
+
+    Raises:
+        DataError: for YAML that does not parse, an unknown key (with the nearest valid one), a wrong type or values
+            that do not fit together; with the line.
+    """
+    path = Path(path)
+    text = read_text(path)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else None
+        raise DataError(path, f"is not valid YAML ({getattr(error, 'problem', error)})", line=line) from error
+    except RecursionError as error:
+        raise DataError(path, "is nested too deeply for a recipe") from error
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        raise DataError(path, "must be a mapping of sections, such as `data:` and `training:`", line=1)
+    _refuse_duplicate_keys(path, node)
+    for override in overrides:
+        _apply_override(values, override)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        location = [part for part in first["loc"] if isinstance(part, (str, int))]
+        from_override = any(o.split("=")[0] == ".".join(map(str, location)) for o in overrides)
+        where = "--set" if from_override else path
+        line = None if from_override else _line_of(node, location)
+        raise DataError(
+            where, _explain_error(dict(first), location), line=line, field=".".join(map(str, location))
+        ) from error
+
+
+def _refuse_duplicate_keys(path: Path, node: yaml.Node | None) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if str(key.value) in seen:
+                raise DataError(path, "is given twice", line=key.start_mark.line + 1, field=str(key.value))
+            seen.add(str(key.value))
+            _refuse_duplicate_keys(path, value)
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    key, equals, raw = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise UserError(f"--set {override}: give SECTION.KEY=VALUE, such as --set training.epochs=2")
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {override}: the value is not valid YAML") from error
+    if isinstance(value, str) and "e" in value.lower():
+        # YAML 1.1 reads 1e-4 as text; in a recipe it is always a number.
+        try:
+            value = float(value)
+        except ValueError:
+            value = str(value)
+    target = values
+    for part in parts[:-1]:
+        if not isinstance(target.get(part), dict):
+            target[part] = {}
+        target = target[part]
+    target[parts[-1]] = value
+
+
+def _line_of(node: yaml.Node | None, location: Sequence[str | int]) -> int | None:
+    """Return the 1-based line of a key in a composed YAML document; of its nearest parent if it is not there."""
+    line = None
+    for part in location:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == part:
+                    line, found = key.start_mark.line + 1, value
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = node.value[part]
+            line = found.start_mark.line + 1
+        if found is None:
+            break
+        node = found
+    return line
+
+
+def _explain_error(error: dict[str, Any], location: Sequence[str | int]) -> str:
+    if error["type"] == "extra_forbidden":
+        section: Any = Recipe
+        for part in location[:-1]:
+            section = section.model_fields[part].annotation
+        known = [field.alias or name for name, field in section.model_fields.items()]
+        return f"unknown key; {did_you_mean(str(location[-1]), known)}"
+    problem = error["msg"].removeprefix("Value error, ")
+    problem = problem[0].lower() + problem[1:]
+    given = error.get("input")
+    return problem if isinstance(given, dict | BaseModel) else f"{problem}, not {given!r:.80}"
+
+
+def explain_recipe() -> str:
+    """Return every key of a recipe as commented YAML: meaning, type and default."""
+    lines = ["# Every key of a recipe with its default. Keys that are left out keep it.", ""]
+    for name, field in Recipe.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            lines += ["", f"# {(annotation.__doc__ or '').strip().splitlines()[0]}", f"{name}:"]
+            for key, sub in annotation.model_fields.items():
+                default = sub.get_default(call_default_factory=True)
+                lines.append(f"  # {sub.description or ''} ({_type_name(sub.annotation)})")
+                lines.append(f"  {key}: {_yaml_value(default)}")
+        else:
+            lines += [f"# {field.description or ''} ({_type_name(annotation)})"]
+            lines.append(f"{field.alias or name}: {_yaml_value(field.get_default(call_default_factory=True))}")
+    return "\n".join(lines) + "\n"
+
+
+def _yaml_value(value: Any) -> str:
+    value = list(value) if isinstance(value, tuple) else _plain(value)
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n...\n").strip()
+
+
+def _type_name(annotation: Any) -> str:
+    origin = typing.get_origin(annotation)
+    arguments = typing.get_args(annotation)
+    if origin is Literal:
+        return " | ".join(str(a) for a in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join("empty" if a is type(None) else _type_name(a) for a in arguments)
+    if origin in (tuple, list):
+        return f"list of {_type_name(arguments[0])}"
+    if origin is dict:
+        return "mapping"
+    if origin is typing.Annotated:
+        return _type_name(arguments[0])
+    return {"str": "text", "bool": "true | false", "int": "whole number", "float": "number"}.get(
+        getattr(annotation, "__name__", ""), str(getattr(annotation, "__name__", annotation))
+    )

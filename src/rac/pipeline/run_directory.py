@@ -1,0 +1,251 @@
+"""One run = one directory: the recipe, stage records, models, pairs, predictions, metrics and the report.
+
+A stage writes its outputs, then ``stages/NAME.json`` last. A stage whose inputs have the same hash as in its record,
+and whose outputs are still there, is not run again; so the same command after a ``kill -9`` goes on where it was.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any
+
+import rac
+from rac.config import Recipe
+from rac.errors import DataError, UserError
+from rac.files import read_json, sha256_file, sha256_json, write_json, write_text
+from rac.progress import format_seconds
+
+log = logging.getLogger(__name__)
+
+RUN_SCHEMA = 1
+"""Version of the run directory's layout."""
+
+_VERSIONS = ("torch", "transformers", "peft", "bm25s", "numpy")
+
+
+@dataclass
+class Stage:
+    """What a stage function says of its work.
+
+    Attributes:
+        outputs: Files and folders that the stage wrote, relative to the run directory.
+        counts: Read / kept / dropped-by-reason and other figures, shown in reports.
+    """
+
+    outputs: list[str] = field(default_factory=list)
+    counts: dict[str, Any] = field(default_factory=dict)
+
+
+class RunDirectory:
+    """A run on disk.
+
+    Args:
+        path: The directory; made if it does not exist.
+        recipe: The resolved recipe; saved as ``recipe.yaml``. None opens a finished run.
+
+    Raises:
+        UserError: if the directory is something else, or of another schema version.
+    """
+
+    def __init__(self, path: Path | str, recipe: Recipe | None = None) -> None:
+        self.path = Path(path)
+        marker = self.path / "run.json"
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"{self.path} is a file where a run directory is expected; give another path with -o")
+        if marker.exists():
+            schema = read_json(marker).get("schema")
+            if schema != RUN_SCHEMA:
+                raise DataError(
+                    marker,
+                    f"the run directory has schema version {schema!r} and this rac knows {RUN_SCHEMA}; use the rac "
+                    "version that wrote it, or another directory with -o",
+                    field="schema",
+                )
+        elif recipe is None:
+            raise UserError(
+                f"{self.path} is no run directory (it has no run.json): make one with rac train RECIPE -o RUN"
+            )
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise UserError(
+                f"{self.path} is not empty and not a run directory; give an empty or new directory with -o, so that "
+                "nothing is overwritten"
+            )
+        else:
+            write_json(marker, {"schema": RUN_SCHEMA, "created": _now(), "rac": rac.__version__})
+        if recipe is not None:
+            write_text(self.path / "recipe.yaml", recipe.to_yaml())
+            self.recipe = recipe
+        else:
+            from rac.config import load_recipe
+
+            self.recipe = load_recipe(self.path / "recipe.yaml")
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from working on the same run.
+
+        Raises:
+            UserError: if one already is. The lock dies with its process, so a killed run leaves none.
+        """
+        handle: IO[str]
+        with (self.path / ".lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(
+                    f"another process is working on {self.path}: wait for it, or give another directory with -o"
+                ) from error
+            yield
+
+    def record(self, name: str) -> dict[str, Any] | None:
+        """Return the record of a finished stage, or None."""
+        path = self.path / "stages" / f"{name}.json"
+        return read_json(path) if path.exists() else None
+
+    def output_hash(self, *names: str) -> str:
+        """Return a hash of the outputs of finished stages, for the inputs of the next one."""
+        outputs = []
+        for name in names:
+            record = self.record(name)
+            if record is None:
+                raise AssertionError(f"stage {name} has not run")
+            outputs.append({path: entry["sha256"] for path, entry in record["outputs"].items()})
+        return sha256_json(outputs)
+
+    def run(
+        self, name: str, inputs: dict[str, Any], function: Callable[[], Stage], *, label: str = ""
+    ) -> dict[str, Any]:
+        """Run a stage unless its record says that the same inputs were worked on already.
+
+        Args:
+            name: The stage; its record is ``stages/NAME.json``.
+            inputs: Everything that its outputs depend on, as plain JSON values.
+            function: Does the work and says what it wrote.
+            label: What is shown while it runs.
+
+        Returns:
+            The stage's record.
+        """
+        digest = sha256_json({"inputs": inputs, "format": RUN_SCHEMA})
+        old = self.record(name)
+        if old is not None and old["input_hash"] == digest and self._outputs_are_there(old):
+            log.info("%-12s unchanged, kept", name)
+            return old
+        (self.path / "stages" / f"{name}.json").unlink(missing_ok=True)
+        log.info("%-12s %s", name, label)
+        started = time.monotonic()
+        stage = function()
+        seconds = time.monotonic() - started
+        record = {
+            "stage": name,
+            "input_hash": digest,
+            "inputs": inputs,
+            "seed": self.recipe.seed,
+            "finished": _now(),
+            "seconds": round(seconds, 2),
+            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "versions": versions(),
+            "counts": stage.counts,
+            "outputs": {path: self._describe(self.path / path) for path in stage.outputs},
+        }
+        write_json(self.path / "stages" / f"{name}.json", record)
+        log.info("%-12s done in %s%s", name, format_seconds(seconds), _short(stage.counts))
+        return record
+
+    def _outputs_are_there(self, record: dict[str, Any]) -> bool:
+        return all(_size(self.path / path) == entry["bytes"] for path, entry in record["outputs"].items())
+
+    @staticmethod
+    def _describe(path: Path) -> dict[str, Any]:
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.is_file())
+            return {"bytes": _size(path), "sha256": sha256_json([(p.name, sha256_file(p)) for p in files])}
+        return {"bytes": _size(path), "sha256": sha256_file(path)}
+
+
+class ResumableLines:
+    """Results of a long loop, one JSON object a line, kept across interruptions.
+
+    Each finished item is appended at once; a half-written last line (a kill in mid-write) is dropped on reading. A file
+    whose first line names other inputs is started anew.
+
+    Args:
+        path: The working file.
+        digest: Hash of everything that the results depend on.
+    """
+
+    def __init__(self, path: Path, digest: str) -> None:
+        self.path = path
+        self.done: dict[str, Any] = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = [json.dumps({"digest": digest})]
+        if path.exists():
+            lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+            if lines[0] == whole[0]:
+                for line in lines[1:-1]:
+                    entry = json.loads(line)
+                    self.done[entry["id"]] = entry["value"]
+                    whole.append(line)
+        write_text(path, "\n".join(whole) + "\n")
+
+    def add(self, items: dict[str, Any]) -> None:
+        """Append finished items."""
+        try:
+            with self.path.open("a", encoding="utf-8") as handle:
+                for identity, value in items.items():
+                    handle.write(json.dumps({"id": identity, "value": value}, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise UserError(f"cannot write {self.path} ({error.strerror}); free some space and run it again") from error
+        self.done.update(items)
+
+    def remove(self) -> None:
+        """Delete the working file; the results have been written where they belong."""
+        self.path.unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that results depend on."""
+    found = {"rac": rac.__version__, "python": platform.python_version()}
+    for name in _VERSIONS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    return path.stat().st_size if path.exists() else -1
+
+
+def _short(counts: dict[str, Any]) -> str:
+    plain = [
+        f"{k} {v:,}" if isinstance(v, int) else f"{k} {v:.3g}" for k, v in counts.items() if isinstance(v, int | float)
+    ]
+    return ": " + ", ".join(plain[:8]) if plain else ""
+
+
+def threads() -> int:
+    """Return the number of CPU threads that models use."""
+    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
