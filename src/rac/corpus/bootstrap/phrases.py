@@ -1,0 +1,285 @@
+"""Short noun phrases from descriptions: "American painter and sculptor (1841-1919)" -> "American painter".
+
+A description is what the corpus says in a few words about the thing that a passage is about: the passage's
+``description``, its types, the parenthesis of its title, or the predicate of a first sentence "X is a Y that ...".
+Phrases are cut out of it and never composed, so every word of a phrase stands in the passage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rac.records import Passage
+
+_WORD = re.compile(r"[^\W_]+(?:[-'’.&/][^\W_]+)*\.?", re.UNICODE)
+_PARENTHESIS = re.compile(r"\s*\([^()]*\)")
+_IS_A = re.compile(r"^[^.]{0,160}?\b(?:is|was|are|were)\s+(?:an?|the|one of the)\s+([^.;:]{3,160})", re.IGNORECASE)
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Words that end the short form of a phrase; what follows "of" is kept, since "the process" alone says nothing.
+_PREPOSITIONS = _set(
+    "about above across after against along among around as at before behind below beneath beside between beyond by "
+    "containing despite during for from in into like near off on onto over per since through to toward towards under "
+    "until up upon via with within without regarding involving including concerning amid outside inside"
+)
+_RELATIVES = _set("that which who whom whose where when while if because but")
+_FINITE = _set("is was are were has had have can may could will would does do did")
+# Adjectives and adverbs that stand behind their noun ("language native to", "phenomenon common in").
+_POSTPOSED = _set(
+    "native common endemic capable similar responsible formerly not usually often originally commonly able equal "
+    "related available unique typical parallel adjacent independent worth based due used set"
+)
+_PRESENT_PARTICIPLES = _set(
+    "using affecting performing linking comprising consisting containing orbiting living relating resulting causing "
+    "carrying focusing describing depicting emphasizing making giving taking having belonging connecting covering "
+    "combining occurring involving including allowing leading flowing spanning straddling dealing stretching"
+)
+_ORDINALS = _set("first second third fourth fifth sixth seventh eighth ninth tenth last")
+_DIRECTIONS = _set("north south east west northern southern eastern western central upper lower middle")
+_EMPTY_HEADS = _set("name names term terms word words title one ones thing things concept number")
+_NOT_PARTICIPLES = _set(
+    "bed seed reed weed breed creed deed feed red shed sled steed united king ring wing spring string building "
+    "painting drawing clothing wedding being thing writing engineering housing offspring sibling evening morning "
+    "meeting speed covered seaweed watershed hundred naked sacred wicked lightning pudding ceiling earring gelding"
+)
+_JOINERS = frozenset({"and", "or"})
+_BAD_START = _set(
+    "how when where why what any all some each every no not it its this these those there one who whose "
+    "having being something anything someone both either"
+)
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text, with inner hyphens, apostrophes and points kept."""
+    return _WORD.findall(text)
+
+
+def without_parenthesis(text: str) -> str:
+    """Return a text without its parentheses: "Dune (novel)" -> "Dune"."""
+    return " ".join(_PARENTHESIS.sub("", text).split())
+
+
+def in_parenthesis(title: str) -> str:
+    """Return what the parenthesis at the end of a title holds, else ``""``: "Dune (novel)" -> "novel"."""
+    found = re.search(r"\(([^()]+)\)\s*$", title)
+    return found[1].strip() if found else ""
+
+
+@dataclass(frozen=True)
+class NounPhrase:
+    """A description in two lengths, without an article: "play" and "play by William Shakespeare".
+
+    ``short`` and ``long`` are equal where nothing can be left out.
+    """
+
+    short: str
+    long: str
+
+
+class CaseModel:
+    """Knows which words a corpus writes in lower case, so that "Public university" can become "public university".
+
+    Args:
+        texts: Running text of the corpus; the first word of each sentence is not counted.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        lower: Counter[str] = Counter()
+        upper: Counter[str] = Counter()
+        pairs: Counter[str] = Counter()
+        for text in texts:
+            for sentence in re.split(r"(?<=[.!?])\s+", text):
+                inner = words(sentence)[1:]
+                for word, following in zip(inner, [*inner[1:], ""], strict=False):
+                    (lower if word[:1].islower() else upper)[word.lower()] += 1
+                    if following[:1].isupper():
+                        pairs[f"{word} {following}"] += 1
+        self._lower, self._upper, self._pairs = lower, upper, pairs
+
+    def lowered(self, phrase: str) -> str:
+        """Return ``phrase`` with its first word in lower case, unless the corpus writes that word as a name."""
+        first, _, rest = phrase.partition(" ")
+        letters = first[1:]
+        if not first[:1].isupper() or any(c.isupper() for c in letters) or len(first) == 1:
+            return phrase
+        key = first.lower().strip(".,;")
+        known_lower, known_upper = self._lower[key], self._upper[key]
+        parts = key.split("-")
+        if not known_lower and len(parts) > 1:
+            known_lower, known_upper = self._lower[parts[0]], self._upper[parts[0]]
+        second = rest.split(" ")[0]
+        if second[:1].isupper() and self._pairs[f"{first} {second}"] > self._pairs[f"{first.lower()} {second}"]:
+            return phrase  # "Civil War general"
+        if key in _DIRECTIONS and second[:1].isupper():
+            return phrase
+        # "River" and "Emperor" are capitalised in names; real names are hardly ever written small.
+        if known_lower * 5 > known_upper or (not known_lower and not known_upper and not _looks_like_demonym(key)):
+            return f"{first.lower()} {rest}".rstrip()
+        return phrase
+
+
+def _looks_like_demonym(word: str) -> bool:
+    return word.endswith(("ian", "ean", "ese", "ish", "ic", "an"))
+
+
+def description_of(passage: Passage) -> str:
+    """Return what a passage says in a few words about its subject, ``""`` if it does not.
+
+    Tried in this order: description, first type, the predicate of the first sentence, the parenthesis of the title.
+    """
+    if passage.description.strip():
+        return passage.description.strip()
+    if passage.types:
+        return passage.types[0].strip()
+    found = _IS_A.match(without_parenthesis(passage.text[:600]))
+    if found:
+        return found[1].strip()
+    return in_parenthesis(passage.title)
+
+
+def noun_phrase(description: str, heads: Counter[str] | None = None, *, max_words: int = 7) -> NounPhrase | None:
+    """Cut a noun phrase out of a description.
+
+    Args:
+        description: "Capital and largest city of Greece", "1968 film", ...
+        heads: How often a word ends a short phrase in this corpus; decides where a coordination can be cut.
+        max_words: Longest short form, about: one word more is allowed, and two more in the long form.
+
+    Returns:
+        The phrase, or None if the description does not begin like a noun phrase.
+    """
+    text = without_parenthesis(description)
+    # A point ends the phrase behind a whole word only, not in "U.S. Navy officer".
+    parts = re.split(r"[;:,](?:\s|$)|(?<=[a-z]{3})\.(?:\s|$)|\s[–—-]\s", text)
+    text = parts[0].strip()
+    text = re.sub(r"^(?:an?|the)\s+", "", text, flags=re.IGNORECASE)
+    tokens = text.split()
+    if not tokens or tokens[0].lower() in _BAD_START | _PREPOSITIONS | _RELATIVES | {"of"}:
+        return None
+    if len(tokens) == 1 and len(parts) > 1 and heads is not None and heads[tokens[0].lower()] < 2:
+        return None  # "Single, usually cylindrical, strand": a lone adjective
+    if any(not re.match(r"^[\w'’&./+–-]+$", token) for token in tokens[:max_words]):
+        return None
+    core_end = _core_end(tokens)
+    core_end = _cut_coordination(tokens, core_end, heads)
+    first = tokens[0].lower()
+    gerund = first.endswith("ing") and first not in _NOT_PARTICIPLES and len(tokens) > 1 and tokens[1] != "of"
+    if gerund and (core_end == 1 or heads is None or heads[tokens[core_end - 1].lower()] < 3):
+        return None
+    if tokens[core_end - 1].lower() in _EMPTY_HEADS:
+        return None
+    end = core_end
+    # A coordination that was cut has its complement behind the second noun: "capital [and largest city] of Greece".
+    rest = _core_end(tokens)
+    complement: list[str] = []
+    while rest < len(tokens) and tokens[rest] == "of" and len(complement) <= 4:
+        stop = _complement_end(tokens, rest)
+        part = _trim(tokens[rest:stop])
+        if len(part) < 2 or (part[-1].lower().endswith("ing") and part[-1].lower() not in _NOT_PARTICIPLES):
+            return None
+        complement += part
+        rest = stop
+    short = tokens[:end] + complement
+    long = list(short)
+    if rest < len(tokens) and tokens[rest].lower() in {"by", "in", "from", "about", "for", "on"}:
+        stop = _complement_end(tokens, rest)
+        if tokens[rest].lower() == "from" and stop + 1 < len(tokens) and tokens[stop] == "to":
+            stop += 2  # "from 1306 to 1329"
+        tail = _trim(tokens[rest:stop])
+        if len(tail) > 1 and not tail[-1].endswith("ing"):
+            long += tail
+    if len(long) > max_words + 2:
+        long = list(short)
+    if _is_superlative(short[0]) and not complement:
+        short = list(long)  # "most populous city" of what?
+    if len(short) > max_words + 1:
+        return None
+    return NounPhrase(" ".join(short), " ".join(long))
+
+
+def _is_superlative(word: str) -> bool:
+    last = word.lower().rpartition("-")[2]
+    if last in _ORDINALS:
+        return True
+    return last == "most" or (last.endswith("est") and len(last) > 5 and last not in {"forest", "harvest", "protest"})
+
+
+def _trim(tokens: list[str]) -> list[str]:
+    while tokens and tokens[-1].lower() in _JOINERS | {"the", "a", "an"}:
+        tokens = tokens[:-1]
+    return tokens
+
+
+def _complement_end(tokens: list[str], start: int) -> int:
+    """Return where the noun phrase behind the preposition at ``start`` ends (exclusive)."""
+    stop = start + 2
+    while stop < len(tokens) and not _ends_core(tokens, stop):
+        stop += 1
+    return min(stop, len(tokens))
+
+
+def _ends_core(tokens: list[str], at: int) -> bool:
+    word = tokens[at].lower()
+    if word == "of" or word in _PREPOSITIONS | _RELATIVES | _FINITE | _POSTPOSED | _PRESENT_PARTICIPLES:
+        return True
+    following = tokens[at + 1].lower() if at + 1 < len(tokens) else ""
+    if word.endswith("ed") and len(word) > 4 and word not in _NOT_PARTICIPLES and "-" not in word:
+        # "tower located in", but "domesticated species": a participle behind a noun is followed by a preposition.
+        return following in _PREPOSITIONS
+    if word in {
+        "spoken",
+        "known",
+        "made",
+        "found",
+        "held",
+        "built",
+        "written",
+        "worn",
+        "grown",
+        "led",
+        "given",
+        "seen",
+    }:
+        return True
+    if word.endswith("ing") and word not in _NOT_PARTICIPLES:
+        return following in _PREPOSITIONS | {"the", "a", "an"}
+    return False
+
+
+def _core_end(tokens: list[str]) -> int:
+    end = 1
+    while end < len(tokens) and not _ends_core(tokens, end):
+        end += 1
+    return len(_trim(tokens[:end])) or 1
+
+
+def _cut_coordination(tokens: list[str], end: int, heads: Counter[str] | None) -> int:
+    for at in range(1, end):
+        if tokens[at].lower() in _JOINERS:
+            # "German playwright and poet" -> "German playwright", but "health and social care organisation" stays.
+            if heads is not None and heads[tokens[at - 1].lower()] >= 3:
+                return at
+            return end
+    return end
+
+
+def head_word(phrase: str) -> str:
+    """Return the head of a phrase, lower-cased: "species" of "species of bird", "painter" of "French painter"."""
+    return re.split(r"\s(?:of|by|in|from|about|for|on)\s", phrase)[0].split()[-1].lower()
+
+
+def count_heads(descriptions: Iterable[str]) -> Counter[str]:
+    """Count which words end the short phrases of a corpus, from descriptions without a coordination."""
+    heads: Counter[str] = Counter()
+    for description in descriptions:
+        phrase = noun_phrase(description)
+        if phrase and not any(f" {joiner} " in phrase.short for joiner in _JOINERS):
+            heads[head_word(phrase.short)] += 1
+    return heads
