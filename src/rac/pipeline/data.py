@@ -170,8 +170,8 @@ def split_examples(
     for name, needed in (("train", "to train on"), ("pairs", "to make pairs from"), ("evaluation", "to evaluate")):
         if not parts[name]:
             raise UserError(
-                f"the source '{recipe.data.source}' leaves no query {needed} after splitting by query group; it needs at "
-                "least about ten queries with gold questions"
+                f"the source '{recipe.data.source}' leaves no query {needed} after splitting by query group; it needs "
+                "at least about ten queries with gold questions"
             )
     return parts
 
