@@ -1,0 +1,1 @@
+"""Generation: from a prompt to one question or N candidates, in process, over HTTP, or from a template."""
