@@ -1,0 +1,40 @@
+"""Turning a claim into a sentence that a passage may entail."""
+
+from __future__ import annotations
+
+import re
+
+_OPEN = re.compile(r"(?:in|of|from|by|at|with|for|on|about|during|after|before|near|under|over|who|that|which|whose)\b", re.IGNORECASE)
+_CLAUSE = re.compile(r"(?:how|what|where|when|why|who|whether|if|which)\b", re.IGNORECASE)
+_VERB = re.compile(
+    r"(?:get|have|live|work|need|own|use|want|buy|find|make|run|play|pay|receive|claim|know|plan|like|prefer|learn|visit|go|be|"
+    r"become|take|do)\b",
+    re.IGNORECASE,
+)
+
+
+def hypothesis(kind: str, text: str, query: str) -> str:
+    """Return the hypothesis of a claim.
+
+    Args:
+        kind: The claim's kind.
+        text: Its text, shared words filled in.
+        query: The user's query (kept for splitters that need it to name what the claim is about).
+
+    Returns:
+        "This is about ..." for things; "This tells ..." for clauses; the statement itself for assertions.
+
+    >>> hypothesis("OPTION", "the school in Milledgeville", "")
+    'This is about the school in Milledgeville.'
+    """
+    del query
+    text = re.sub(r"\s+", " ", text).strip(" ?.,;:")
+    if kind == "ATTRIBUTE":
+        return f"This says something about {text}."
+    if _CLAUSE.match(text):
+        return f"This tells {text}."
+    if kind == "TOPIC" and _VERB.match(text):
+        return f"This is about people who {text}."
+    if kind == "OPTION" and _OPEN.match(text):
+        return f"This is something {text}."
+    return f"This is about {text}."

@@ -1,0 +1,94 @@
+"""Lexical support: which words of a claim stand in a passage, and where.
+
+Shared by the selection scorer and the report metrics. It holds no fitted parameter: both sides bring their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from rac.metrics.text import Word, match_keys, words
+from rac.records import Passage
+
+FIELDS = ("title", "types", "description", "text")
+"""The parts of a passage that count as its text, in this order."""
+
+
+class Span(NamedTuple):
+    """A matched word: the field of the passage and character offsets in it (end exclusive)."""
+
+    field: str
+    start: int
+    end: int
+
+
+class PassageWords:
+    """The words of one passage, prepared once.
+
+    Attributes:
+        keys: key -> where it stands.
+        title_keys: Keys of the title.
+        type_keys: Keys of every type, one set a type.
+    """
+
+    __slots__ = ("description_keys", "keys", "title_keys", "type_keys")
+
+    def __init__(self, title: str, types: tuple[str, ...], description: str, text: str) -> None:
+        keys: dict[str, list[Span]] = {}
+        for field, value in zip(FIELDS, (title, ", ".join(types), description, text), strict=True):
+            for word in words(value):
+                keys.setdefault(word.key, []).append(Span(field, word.start, word.end))
+        self.keys: Mapping[str, list[Span]] = keys
+        self.title_keys = frozenset(w.key for w in words(title))
+        self.type_keys = tuple(frozenset(w.key for w in words(t)) for t in types)
+        self.description_keys = frozenset(w.key for w in words(description))
+
+    def find(self, term: str) -> list[Span]:
+        """Return where a term stands, under any key that it may have; empty if nowhere."""
+        for candidate in match_keys(term):
+            if found := self.keys.get(candidate):
+                return found
+        return []
+
+    def has(self, term: str) -> bool:
+        """Whether a term stands in the passage."""
+        return any(candidate in self.keys for candidate in match_keys(term))
+
+    def lacks_type(self, type_terms: Sequence[str]) -> bool:
+        """Whether no type, description or text of the passage has all words of a type."""
+        return not all(self.has(t) for t in type_terms)
+
+
+@lru_cache(maxsize=100_000)
+def _prepared(title: str, types: tuple[str, ...], description: str, text: str) -> PassageWords:
+    return PassageWords(title, types, description, text)
+
+
+def prepare(passage: Passage) -> PassageWords:
+    """Return the words of a passage, from the cache if they were asked for before."""
+    return _prepared(passage.title, passage.types, passage.description, passage.text)
+
+
+def share(terms: Iterable[str], passage: PassageWords, weights: Mapping[str, float] | None = None) -> float:
+    """Return the weighted share of ``terms`` that stand in the passage: g_ij of the definition, in 0..1.
+
+    Args:
+        terms: Keys; none gives 1.
+        passage: The prepared passage.
+        weights: idf by key; 1 for every term if None.
+    """
+    total = matched = 0.0
+    for term in terms:
+        weight = 1.0 if weights is None else weights.get(term, 1.0)
+        total += weight
+        if passage.has(term):
+            matched += weight
+    return matched / total if total else 1.0
+
+
+def matched_spans(found: Iterable[Word], passage: PassageWords, *, per_word: int = 3) -> list[Span]:
+    """Return where the words of a claim stand in a passage, in order, at most ``per_word`` places for each word."""
+    spans = {span for word in found for span in passage.find(word.key)[:per_word]}
+    return sorted(spans, key=lambda s: (FIELDS.index(s.field), s.start))
