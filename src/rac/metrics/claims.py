@@ -101,17 +101,21 @@ def _claims(question: str, query: str, names: tuple[str, ...]) -> tuple[Claim, .
     return tuple(sorted(unique.values(), key=lambda c: (c.start, c.end)))
 
 
-_SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s|$)|\n+")
-_ABBREVIATION = re.compile(r"(?:\b[a-z]|\b(?:mr|mrs|ms|dr|st|mt|no|vs|inc|jr|sr|co|ltd|corp|e\.g|i\.e|u\.s|ft|feat|etc|approx|dept))\.$")
-_THAT_IS_NOT = re.compile(r"\b(?:that|who|which) (?:is|are|was|were) (?:not|n't) (?:an? |the )?(?P<type>.+)$|\bnot (?:an?|the) (?P<noun>.+)$")
+_SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s+[^\sa-z]|\s*$)|\?(?=\s)|\n+")
+_ABBREVIATION = re.compile(r"(?:\b[a-z]|\b(?:mr|mrs|ms|dr|st|mt|no|vs|inc|jr|sr|co|ltd|corp|e\.g|i\.e|u\.s|ft|feat|etc|approx|dept)) ?\.$")
+_THAT_IS_NOT = re.compile(
+    r"\b(?:that|who|which) (?:is|are|was|were) (?:not|n't) (?:an? |the )?(?P<type>.+)$|\bnot (?:an?|the) (?P<noun>.+)$|"
+    r"\bnot (?P<phrase>(?:in|from|by|about|of|at|on|for|with)\b.+)$"
+)
 _NON = re.compile(r"\bnon[\s-]+(?=\w)")
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
-    """Return the spans of the sentences of lower-case text."""
+def sentences(question: str) -> list[tuple[int, int]]:
+    """Return the spans of the sentences of a question; "!" and "." before a small letter end none."""
+    text = lower(plain(question))
     spans: list[tuple[int, int]] = []
     start = 0
-    for match in _SENTENCE_END.finditer(text):
+    for match in _SENTENCE_END.finditer(plain(question)):
         if match.group().startswith(".") and _ABBREVIATION.search(text[start : match.start() + 1]) and match.end() < len(text):
             continue
         if text[start : match.end()].strip():
@@ -132,7 +136,7 @@ class _Reader:
 
     def read(self) -> list[Claim]:
         found: list[Claim] = []
-        spans = sentences(self.text)
+        spans = sentences(self.question)
         asking = [self._asks(a, b) for a, b in spans]
         if not any(asking) and spans:
             return self._bare(spans)
@@ -174,6 +178,7 @@ class _Reader:
     def _question(self, start: int, end: int, before: list[tuple[int, int]]) -> list[Claim]:
         statements = [c for a, b in before for c in self._assertion(a, b)]
         start, end, echoes = self._cut_echoes(start, end)
+        echoes = self._options_in_echo(echoes, start, end)
         body = self.text[start:end]
         if not body.strip(" ?.,!:;"):
             return statements + echoes
@@ -296,6 +301,17 @@ class _Reader:
             if start >= end:
                 break
         return self._skip(start, end), end, echoes
+
+    def _options_in_echo(self, echoes: list[Claim], start: int, end: int) -> list[Claim]:
+        """Read options that stand behind what is taken up ("Who are you referring to, when you say P, A or B?")."""
+        if not echoes or self._has_or(start, end):
+            return echoes
+        last = echoes[-1]
+        comma = self.text.find(", ", last.start, last.end)
+        if comma < 0 or not self._has_or(comma, last.end):
+            return echoes
+        options = self._options(split(self.question, comma + 2, last.end, self.query, self.names))
+        return [*echoes[:-1], *self._attribute(last.start, comma), *options] if len(options) > 1 else echoes
 
     def _skip(self, start: int, end: int) -> int:
         while start < end and self.text[start] in " ,;:":
@@ -429,7 +445,7 @@ class _Reader:
         low = lower(plain(text))
         other = _THAT_IS_NOT.search(low)
         if other:
-            return text[other.start("type") if other.group("type") else other.start("noun") :]
+            return text[other.start(other.lastgroup or 0) :]
         match = _NON.search(low)
         if match is None:
             return None

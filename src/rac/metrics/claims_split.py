@@ -190,7 +190,8 @@ def complete(texts: list[str], query_keys: set[str]) -> list[str]:
             return [f"{t} {tail}" for t in texts[:-1]] + [last]
     # 2. A shared "of ..." at the end: "symptoms or treatment of diabetes".
     of = last.lower().find(" of ")
-    if of > 0 and all(len(t.split()) <= 2 and " of " not in t.lower() for t in texts[:-1]) and len(last[:of].split()) <= 2:
+    unnamed = not any(content_keys(t) & query_keys for t in texts[:-1])
+    if of > 0 and unnamed and all(len(t.split()) <= 2 and " of " not in t.lower() for t in texts[:-1]) and len(last[:of].split()) <= 2:
         return [f"{t}{last[of:]}" for t in texts[:-1]] + [last]
     # 3. A shared head at the start: "Luna in Italy or in Spain", "Luna in Italy or Spain".
     head = _head(first_words)
@@ -228,4 +229,4 @@ def _is_bare_name(parts: list[str], model: list[str]) -> bool:
         return False
     if bare[0][0].isdigit() or like[0][0].isdigit():
         return bare[0][0].isdigit() and like[0][0].isdigit()
-    return bare[0][0].isupper() and like[0][0].isupper()
+    return all(p[0].isupper() for p in bare) and like[0][0].isupper()

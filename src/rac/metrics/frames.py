@@ -66,7 +66,7 @@ CORE_LEAD = re.compile(
 FRAME = re.compile(rf"(?P<identity>{IDENTITY})\b|(?P<need>{NEED})\b")
 
 FRAME_START = re.compile(
-    rf"(?:^|(?<=[,;:\-.!?)\"] )|(?<=[,;:!?] )|(?<=\bso )|(?<=\bbut )|(?<=\band )|(?<=\bor )|(?<=\bthen )|(?<=\bthere )|"
+    rf"(?:^|(?<=[,;:\-.!?)\"] )|(?<=[,;:!?] )|(?<=[,;])|(?<=\bso )|(?<=\bbut )|(?<=\band )|(?<=\bor )|(?<=\bthen )|(?<=\bthere )|"
     rf"(?<=\bask )|(?<=  ))(?:{FRAME.pattern})"
 )
 """A frame at the start of a sentence or of a clause."""

@@ -5,6 +5,7 @@ Shared by the selection scorer and the report metrics. It holds no fitted parame
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,6 +15,10 @@ from rac.records import Passage
 
 FIELDS = ("title", "types", "description", "text")
 """The parts of a passage that count as its text, in this order."""
+
+
+# "(April 4, 1766 - February 3, 1849)" says when somebody was born and died, in no word.
+_LIFETIME = re.compile(r"\((?:[^()\d]{0,40}\d{1,2}[^()\d]{0,15})?\b\d{3,4}\b(?P<end>\s*[-–—]+\s*[^()]{0,20}\d{3,4})?[^()]{0,40}\)")
 
 
 class Span(NamedTuple):
@@ -40,6 +45,11 @@ class PassageWords:
         for field, value in zip(FIELDS, (title, ", ".join(types), description, text), strict=True):
             for word in words(value):
                 keys.setdefault(word.key, []).append(Span(field, word.start, word.end))
+        lifetime = _LIFETIME.search(text[:400])
+        if lifetime:
+            keys.setdefault("birth", []).append(Span("text", *lifetime.span()))
+            if lifetime.group("end"):
+                keys.setdefault("die", []).append(Span("text", *lifetime.span()))
         self.keys: Mapping[str, list[Span]] = keys
         self.title_keys = frozenset(w.key for w in words(title))
         self.type_keys = tuple(frozenset(w.key for w in words(t)) for t in types)
@@ -57,8 +67,8 @@ class PassageWords:
         return any(candidate in self.keys for candidate in match_keys(term))
 
     def lacks_type(self, type_terms: Sequence[str]) -> bool:
-        """Whether no type, description or text of the passage has all words of a type."""
-        return not all(self.has(t) for t in type_terms)
+        """Whether neither a type nor the description or text of the passage has all words of a type, as they are."""
+        return not all(t in self.keys for t in type_terms)
 
 
 @lru_cache(maxsize=100_000)

@@ -31,7 +31,7 @@ class Word(NamedTuple):
 
 # Numbers first, so that "1,200" and "3.5" stay whole; letters with inner apostrophes and initials ("U.S.") after them.
 _WORD = re.compile(
-    r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:st|nd|rd|th|s)?(?![a-z\d])|(?:[^\W\d_]\.){2,}|[^\W_]+(?:['’][^\W\d_]+)*",
+    r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:st|nd|rd|th|s)?(?![a-z\d])|(?<![^\W_])[^\W\d_](?:\.[^\W\d_])+\.?(?![^\W_])|[^\W_]+(?:['’][^\W\d_]+)*",
     re.IGNORECASE,
 )
 _POSSESSIVE = re.compile(r"['’]s?$")

@@ -12,7 +12,7 @@ STOP_WORDS: frozenset[str] = frozenset(
     of in on at by for with about against between into through during before after above below to from up down out off
     over under again further per via within without among across toward towards onto upon along around near
     not no only own too very just also more most much many few less least lot lots several
-    s t d ll re ve m don isn aren wasn weren doesn didn won wouldn shouldn couldn
+    s t d ll re ve m don isn aren wasn weren doesn didn wouldn shouldn couldn
     please yes ok okay else etc one ones thing things something anything someone anyone somebody anybody
     way regarding concerning related specific specifically particular certain different
     """.split()
