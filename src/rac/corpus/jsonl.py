@@ -1,0 +1,71 @@
+"""Passages from JSON Lines, one at a time: a corpus of any size is read in constant memory (8 bytes per passage)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rac.errors import DataError, did_you_mean
+from rac.files import check_header, iterate_json_lines, parse_record
+from rac.records import Passage
+
+log = logging.getLogger(__name__)
+
+
+def id_hash(identity: str) -> int:
+    """Return 64 bits that stand for an id; equal ids have equal bits, on every machine."""
+    return int.from_bytes(hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def read_jsonl(path: Path) -> Iterator[Passage]:
+    """Yield the passages of a JSON Lines file in the order of its lines.
+
+    Keys that a passage does not know are ignored, counted and logged. Duplicate ids are found when the file ends, so
+    that only a hash of each id has to be kept.
+
+    Raises:
+        DataError: for a line that is no passage; for two lines with the same id, naming both.
+    """
+    check_header(path)
+    hashes = array("Q")
+    unknown: Counter[str] = Counter()
+    for number, value in iterate_json_lines(path):
+        unknown.update(name for name in value if name not in Passage.model_fields)
+        passage = parse_record(Passage, value, path, number)
+        hashes.append(id_hash(passage.id))
+        yield passage
+    for name, count in unknown.items():
+        log.warning(
+            "%s: unknown key '%s' ignored in %d passages (%s)", path, name, count,
+            did_you_mean(name, Passage.model_fields),
+        )  # fmt: skip
+    repeated = repeated_values(hashes)
+    if repeated:
+        _refuse_duplicates(path, repeated)
+
+
+def repeated_values(hashes: array[int]) -> set[int]:
+    """Return the values that occur more than once."""
+    values = np.sort(np.frombuffer(hashes, dtype=np.uint64)) if len(hashes) else np.empty(0, np.uint64)
+    return {int(value) for value in np.unique(values[1:][values[1:] == values[:-1]])}
+
+
+def _refuse_duplicates(path: Path, repeated: set[int]) -> None:
+    """Read the file again and raise for the first id that really occurs twice (hashes could collide)."""
+    seen: dict[str, int] = {}
+    for number, value in iterate_json_lines(path):
+        identity = str(value.get("id", ""))
+        if id_hash(identity) not in repeated:
+            continue
+        if identity in seen:
+            raise DataError(
+                path, f"id '{identity}' was already used in line {seen[identity]}; passage ids must be unique",
+                line=number, field="id",
+            )  # fmt: skip
+        seen[identity] = number
