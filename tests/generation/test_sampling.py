@@ -45,12 +45,18 @@ def test_nucleus_is_the_distribution_of_generate(
         assert int(differing) <= 2 and spread == 0.01
 
 
-def test_flat_distributions_need_more_than_the_first_cut() -> None:
-    logits = torch.randn(2, 4 * sampling._FIRST_CUT, generator=torch.Generator().manual_seed(0)) * 0.01
-    probabilities, _ = nucleus(logits, 1.0, 0.9, 0)
+def test_flat_and_peaked_rows_are_drawn_alike_with_and_without_the_first_cut() -> None:
+    size = 3 * sampling._FIRST_CUT
+    noise = torch.randn(60, size, generator=torch.Generator().manual_seed(0))
+    # From almost uniform (the nucleus is larger than the first cut) to peaked.
+    logits = noise * torch.linspace(0.01, 6, 60)[:, None]
+    uniforms = torch.from_numpy(stream(0, [1], 0, 60))
+    probabilities, ids = nucleus(logits, 1.0, 0.9, 0)
     kept = (probabilities > 0).sum(-1)
-    assert (kept > 3 * sampling._FIRST_CUT).all()
-    assert torch.allclose(probabilities.sum(-1), torch.ones(2))
+    assert int(kept.max()) > sampling._FIRST_CUT and int(kept.min()) < 100
+    slow = sampling._invert(probabilities, ids, uniforms)
+    fast = draw(logits, uniforms, temperature=1.0, top_p=0.9, top_k=0)
+    assert (slow == fast).all()
 
 
 def test_draw_inverts_the_cumulative_distribution() -> None:

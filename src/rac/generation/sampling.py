@@ -32,24 +32,25 @@ def nucleus(logits: Tensor, temperature: float, top_p: float, top_k: int) -> tup
     vocabulary = scores.shape[-1]
     if top_k and top_k < vocabulary:
         values, ids = torch.topk(scores, top_k)
-        probabilities = torch.softmax(values, dim=-1)
     else:
-        total = torch.logsumexp(scores, dim=-1, keepdim=True)
-        size = min(_FIRST_CUT, vocabulary) if top_p < 1 else vocabulary
-        values, ids = torch.topk(scores, size)
-        probabilities = torch.exp(values - total)
-        if size < vocabulary and bool((probabilities.sum(-1) < top_p + 1e-4).any()):
-            # A flat distribution: the set may be larger than the first cut.
-            values, ids = torch.sort(scores, dim=-1, descending=True)
-            probabilities = torch.exp(values - total)
-    if top_p < 1:
-        before = torch.cumsum(probabilities.double(), dim=-1) - probabilities
-        probabilities = torch.where(before < top_p, probabilities, 0.0)
+        values, ids = torch.sort(scores, dim=-1, descending=True)
+    probabilities = _keep(torch.softmax(values, dim=-1), top_p)
     return probabilities / probabilities.sum(-1, keepdim=True), ids
 
 
+def _keep(probabilities: Tensor, top_p: float) -> Tensor:
+    """Set to zero what lies behind the first tokens (of descending ones) whose sum reaches ``top_p``."""
+    if top_p >= 1:
+        return probabilities
+    before = torch.cumsum(probabilities.double(), dim=-1) - probabilities
+    return torch.where(before < top_p, probabilities, 0.0)
+
+
 def draw(logits: Tensor, uniforms: Tensor, *, temperature: float, top_p: float, top_k: int) -> Tensor:
-    """Sample one token per row by inverting the cumulative distribution.
+    """Sample one token per row by inverting the cumulative distribution of ``nucleus``.
+
+    Where only top-p cuts, the vocabulary is sorted only for rows whose nucleus is larger than the ``_FIRST_CUT`` most
+    probable tokens.
 
     Args:
         logits: [n, vocabulary].
@@ -63,13 +64,27 @@ def draw(logits: Tensor, uniforms: Tensor, *, temperature: float, top_p: float, 
     """
     if temperature == 0:
         return logits.argmax(-1)
-    probabilities, ids = nucleus(logits, temperature, top_p, top_k)
+    if top_k or top_p >= 1 or logits.shape[-1] <= _FIRST_CUT:
+        return _invert(*nucleus(logits, temperature, top_p, top_k), uniforms)
+    scores = logits.float() / temperature
+    values, ids = torch.topk(scores, _FIRST_CUT)
+    probabilities = torch.exp(values - torch.logsumexp(scores, dim=-1, keepdim=True))
+    # The margin keeps rounding from deciding that a nucleus is whole when it is not.
+    flat = probabilities.double().sum(-1) < top_p + 1e-4
+    kept = _keep(probabilities, top_p)
+    tokens = _invert(kept / kept.sum(-1, keepdim=True), ids, uniforms)
+    if bool(flat.any()):
+        tokens[flat] = _invert(*nucleus(logits[flat], temperature, top_p, 0), uniforms[flat.cpu()])
+    return tokens
+
+
+def _invert(probabilities: Tensor, ids: Tensor, uniforms: Tensor) -> Tensor:
+    """Return for each row the id at which the cumulative probability passes the row's number."""
     cumulative = torch.cumsum(probabilities.double(), dim=-1)
     # Rounding may leave the last sum below 1: the last token that can be drawn takes the rest.
     allowed = (probabilities > 0).sum(-1, keepdim=True)
     index = (cumulative <= uniforms.to(cumulative.device)[:, None]).sum(-1, keepdim=True)
-    index = torch.minimum(index, allowed - 1)
-    return ids.gather(-1, index).squeeze(-1)
+    return ids.gather(-1, torch.minimum(index, allowed - 1)).squeeze(-1)
 
 
 def stream(seed: int, prompt: Sequence[int], candidate: int, length: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin, DynamicLayer
 
 log = logging.getLogger(__name__)
 
-PREFILL_TOKENS = 4096
+PREFILL_TOKENS = 1024
 """Prompt tokens (pads included) that go through the model at once."""
 
 
