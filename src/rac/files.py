@@ -260,3 +260,43 @@ def sha256_json(value: Any) -> str:
     """Return the SHA-256 of a JSON value in canonical form, in hex."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+class ResumableLines:
+    """Results of a long loop, one JSON object a line, kept across interruptions.
+
+    Each finished item is appended at once; a half-written last line (a kill in mid-write) is dropped on reading. A file
+    whose first line names other inputs is started anew.
+
+    Args:
+        path: The working file.
+        digest: Hash of everything that the results depend on.
+    """
+
+    def __init__(self, path: Path, digest: str) -> None:
+        self.path = path
+        self.done: dict[str, Any] = {}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = [json.dumps({"digest": digest})]
+        if path.exists():
+            lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+            if lines[0] == whole[0]:
+                for line in lines[1:-1]:
+                    entry = json.loads(line)
+                    self.done[entry["id"]] = entry["value"]
+                    whole.append(line)
+        write_text(path, "\n".join(whole) + "\n")
+
+    def add(self, items: dict[str, Any]) -> None:
+        """Append finished items."""
+        try:
+            with self.path.open("a", encoding="utf-8") as handle:
+                for identity, value in items.items():
+                    handle.write(json.dumps({"id": identity, "value": value}, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise UserError(f"cannot write {self.path} ({error.strerror}); free some space and run it again") from error
+        self.done.update(items)
+
+    def remove(self) -> None:
+        """Delete the working file; the results have been written where they belong."""
+        self.path.unlink(missing_ok=True)

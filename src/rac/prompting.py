@@ -139,6 +139,25 @@ def cut_to_tokens(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> 
     return cut.rstrip(" ,;:(") + " …", True
 
 
+def visible_passages(
+    tokenizer: PreTrainedTokenizerBase, passages: Sequence[Passage], settings: PromptSettings
+) -> list[Passage]:
+    """Return the passages with their texts cut to what a prompt shows of them.
+
+    What a model cannot see it cannot learn to offer: training questions are checked against these.
+    """
+    control = _control_tokens(tokenizer)
+    shown = []
+    for number, passage in enumerate(passages, start=1):
+        line = render_passage(passage, number, show_types=settings.show_types, control_tokens=control)
+        kept, was_cut = cut_to_tokens(tokenizer, line, settings.passage_tokens)
+        if was_cut:
+            head = len(line) - len(neutralise(passage.text, control))
+            passage = passage.model_copy(update={"text": kept.removesuffix(" …")[head:]})
+        shown.append(passage)
+    return shown
+
+
 def _render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> str:
     """Render a chat with the model's own template; models without one get plain paragraphs."""
     if not tokenizer.chat_template:

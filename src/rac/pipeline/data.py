@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rac.config import Recipe
+from rac.corpus.fingerprint import corpus_fingerprint
 from rac.errors import UserError
 from rac.files import read_json, read_records, write_json, write_records
 from rac.pipeline.context import seeded
@@ -74,18 +75,13 @@ def index_stage(run: RunDirectory) -> dict[str, Any]:
         build_index(passages, recipe.index, run / "index")
         return Stage(["index"], {"passages": len(passages)})
 
-    inputs = {"corpus": corpus_fingerprint(recipe), "index": recipe.index.model_dump(mode="json")}
+    inputs = {"corpus": _source_fingerprint(recipe), "index": recipe.index.model_dump(mode="json")}
     return run.run("index", inputs, work, label=f"reading and indexing the corpus ({corpus_name(recipe)})")
 
 
-def corpus_fingerprint(recipe: Recipe) -> Any:
-    """Return what changes when the corpus changes: names, sizes and modification times of its files."""
+def _source_fingerprint(recipe: Recipe) -> Any:
     name = corpus_name(recipe)
-    path = Path(recipe.data.source if name.startswith("benchmark:") else name)
-    if not path.exists():
-        return name
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    return [name, [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]]
+    return corpus_fingerprint(recipe.data.source if name.startswith("benchmark:") else name)
 
 
 def data_stage(run: RunDirectory) -> dict[str, Any]:
@@ -118,7 +114,7 @@ def data_stage(run: RunDirectory) -> dict[str, Any]:
     inputs = {
         "index": run.output_hash("index"),
         "recipe": recipe.digest("data", "bootstrap", "seed"),
-        "source": corpus_fingerprint(recipe),
+        "source": [corpus_fingerprint(recipe.data.source), _source_fingerprint(recipe)],
     }
     return run.run("data", inputs, work, label=f"making examples ({recipe.data.source})")
 

@@ -7,7 +7,6 @@ and whose outputs are still there, is not run again; so the same command after a
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import platform
@@ -176,46 +175,6 @@ class RunDirectory:
             files = sorted(p for p in path.rglob("*") if p.is_file())
             return {"bytes": _size(path), "sha256": sha256_json([(p.name, sha256_file(p)) for p in files])}
         return {"bytes": _size(path), "sha256": sha256_file(path)}
-
-
-class ResumableLines:
-    """Results of a long loop, one JSON object a line, kept across interruptions.
-
-    Each finished item is appended at once; a half-written last line (a kill in mid-write) is dropped on reading. A file
-    whose first line names other inputs is started anew.
-
-    Args:
-        path: The working file.
-        digest: Hash of everything that the results depend on.
-    """
-
-    def __init__(self, path: Path, digest: str) -> None:
-        self.path = path
-        self.done: dict[str, Any] = {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole = [json.dumps({"digest": digest})]
-        if path.exists():
-            lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-            if lines[0] == whole[0]:
-                for line in lines[1:-1]:
-                    entry = json.loads(line)
-                    self.done[entry["id"]] = entry["value"]
-                    whole.append(line)
-        write_text(path, "\n".join(whole) + "\n")
-
-    def add(self, items: dict[str, Any]) -> None:
-        """Append finished items."""
-        try:
-            with self.path.open("a", encoding="utf-8") as handle:
-                for identity, value in items.items():
-                    handle.write(json.dumps({"id": identity, "value": value}, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise UserError(f"cannot write {self.path} ({error.strerror}); free some space and run it again") from error
-        self.done.update(items)
-
-    def remove(self) -> None:
-        """Delete the working file; the results have been written where they belong."""
-        self.path.unlink(missing_ok=True)
 
 
 def versions() -> dict[str, str]:

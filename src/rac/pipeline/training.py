@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rac.errors import UserError
-from rac.files import read_records, sha256_json, write_records
+from rac.files import ResumableLines, read_records, sha256_json, write_records
 from rac.models import load_model, load_tokenizer, model_fingerprint
 from rac.pipeline.context import choose_passages
 from rac.pipeline.data import load_examples, load_retrieved
-from rac.pipeline.run_directory import ResumableLines, RunDirectory, Stage
-from rac.prompting import PROMPT_VERSION, Prompt, build_prompt, check_prefix, encode_question
+from rac.pipeline.run_directory import RunDirectory, Stage
+from rac.prompting import PROMPT_VERSION, Prompt, build_prompt, check_prefix, encode_question, visible_passages
 from rac.records import ClarificationExample, Passage, PreferencePair
 
 if TYPE_CHECKING:
@@ -28,10 +28,14 @@ _CHUNK = 8
 
 @dataclass(frozen=True)
 class Grounding:
-    """A training example with its D and the gold questions that are used."""
+    """A training example with its D and the gold questions that are used.
+
+    ``visible`` is D with each text cut to what the prompt shows: training questions and samples are scored against it.
+    """
 
     example: ClarificationExample
     passages: tuple[Passage, ...]
+    visible: tuple[Passage, ...]
     questions: tuple[str, ...]
 
 
@@ -57,6 +61,7 @@ def ground(run: RunDirectory, split: str, counts: Counter[str]) -> list[Groundin
     recipe = run.recipe
     retrieved = load_retrieved(run)
     scorer = SelectionScorer()
+    tokenizer = load_tokenizer(recipe.model.base)
     found: list[Grounding] = []
     for example in load_examples(run, split):
         counts["queries read"] += 1
@@ -66,12 +71,13 @@ def ground(run: RunDirectory, split: str, counts: Counter[str]) -> list[Groundin
         if not passages:
             counts["queries dropped: nothing retrieved"] += 1
             continue
+        visible = visible_passages(tokenizer, passages, recipe.prompt)
         questions = []
         for question in dict.fromkeys(q for q in example.questions if q.strip()):
             if recipe.data.supported_only:
-                score = scorer.score(question, example.query, passages)
+                score = scorer.score(question, example.query, visible)
                 if not all(score.supported):
-                    counts["questions dropped: an option is not in D"] += 1
+                    counts["questions dropped: the prompt does not support an option"] += 1
                     continue
             questions.append(question)
         questions = questions[: recipe.data.questions_per_query]
@@ -80,7 +86,7 @@ def ground(run: RunDirectory, split: str, counts: Counter[str]) -> list[Groundin
             continue
         counts["queries kept"] += 1
         counts["questions kept"] += len(questions)
-        found.append(Grounding(example, tuple(passages), tuple(questions)))
+        found.append(Grounding(example, tuple(passages), tuple(visible), tuple(questions)))
     if not found:
         raise UserError(
             f"no training query is left in '{split}' ({dict(counts)}): allow unsupported questions with "

@@ -1,0 +1,295 @@
+"""Ask one clarifying question: retrieve D, generate, check every option against D, link it to its evidence.
+
+A question goes out only with at least two options that passages support; otherwise there is no question and a reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rac.errors import UserError, did_you_mean
+from rac.metrics.selection import SelectionScore, SelectionScorer
+from rac.prompting import PromptSettings, build_prompt
+from rac.records import Passage
+
+if TYPE_CHECKING:
+    from rac.retrieval import Index
+
+log = logging.getLogger(__name__)
+
+RUN_SYSTEMS = ("rac", "grounded", "ungrounded")
+"""Models of a run that can be asked, the best first."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where a passage supports an option: character offsets (end exclusive) into one field of the passage."""
+
+    passage_id: str
+    title: str
+    field: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option that the question offers; ``score`` in 0..1 is the share of it that its best passage carries."""
+
+    text: str
+    start: int
+    end: int
+    supported: bool
+    score: float
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one query.
+
+    Attributes:
+        query: U_q.
+        question: C_q, or None if none is asked.
+        reason: Why none is asked, or how the question came about if it is not the model's first choice; else "".
+        options: The options of the question (of the best rejected candidate if none is asked).
+        faithfulness: Mean score of the options in 0..1, None without options.
+        passages: D.
+        candidates: All generated questions, the chosen one included.
+        model: What generated it.
+        timings: Seconds by step.
+    """
+
+    query: str
+    question: str | None
+    reason: str
+    options: tuple[Option, ...]
+    faithfulness: float | None
+    passages: tuple[Passage, ...]
+    candidates: tuple[str, ...]
+    model: str
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as plain JSON types (see docs/file-formats.md)."""
+        return {**asdict(self), "passages": [p.to_dict() for p in self.passages]}
+
+
+class Asker:
+    """Loads once, asks often.
+
+    Args:
+        model: A causal language model in evaluation mode.
+        tokenizer: Its tokenizer.
+        name: How the model is called in output.
+        index: Where D comes from when the caller brings no passages.
+        settings: Prompt settings; those the model was trained with.
+        grounded: Whether the model sees D.
+        max_new_tokens: Longest question in tokens.
+        tuned: Whether the model was tuned to ask. If not, a template stands in where all its candidates fail, and the
+            answer says so.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        index: Index | None = None,
+        settings: PromptSettings | None = None,
+        grounded: bool = True,
+        max_new_tokens: int = 48,
+        tuned: bool = True,
+    ) -> None:
+        from rac.generation.local import LocalGenerator
+
+        self.tokenizer, self.name, self.index, self.tuned = tokenizer, name, index, tuned
+        self.settings = settings or PromptSettings()
+        self.grounded = grounded
+        self.generator = LocalGenerator(model, tokenizer, max_new_tokens=max_new_tokens)
+        self.scorer = SelectionScorer(min_options=2)
+
+    @classmethod
+    def open(cls, name: str, *, system: str | None = None, index: Path | str | Index | None = None) -> Asker:
+        """Load the model of a run (with the run's index and prompt), or any model by folder, hub id or ``embedded``.
+
+        Args:
+            name: A run directory or a model.
+            system: For a run: ``rac``, ``grounded`` or ``ungrounded``; the best that is there if None.
+            index: An index, or the folder of one, to use instead of the run's.
+
+        Raises:
+            UserError: if there is no such run, model, system or index.
+        """
+        from rac.models import load_model
+        from rac.retrieval import open_index
+
+        opened = open_index(Path(index)) if isinstance(index, str | Path) else index
+        path = Path(name)
+        if not (path / "run.json").exists():
+            if system is not None:
+                raise UserError(f"{name} is a model, not a run directory, so it has no system '{system}'; leave it out")
+            model, tokenizer = load_model(name)
+            tuned = _is_tuned(name)
+            label = name if tuned else f"{name} (not tuned to ask)"
+            return cls(model, tokenizer, name=label, index=opened, tuned=tuned)
+        from rac.pipeline.run_directory import RunDirectory
+        from rac.pipeline.training import device_of, models_of
+
+        run = RunDirectory(path)
+        there = models_of(run.path)
+        system = system or next((s for s in RUN_SYSTEMS if s in there), None)
+        if system is None:
+            raise UserError(
+                f"{path} has no trained model yet: finish it with rac train {path / 'recipe.yaml'} -o {path}"
+            )
+        if system not in there:
+            raise UserError(f"{path} has no model '{system}'; {did_you_mean(system, there)}")
+        model, tokenizer = load_model(path / "models" / system, device=device_of(run), dtype=run.recipe.model.dtype)
+        return cls(
+            model,
+            tokenizer,
+            name=f"{system} of {path}",
+            index=opened if opened is not None else open_index(run / "index"),
+            settings=run.recipe.prompt,
+            grounded=system != "ungrounded",
+            max_new_tokens=run.recipe.evaluation.max_new_tokens,
+        )
+
+    def retrieve(self, query: str, top_k: int | None = None) -> list[Passage]:
+        """Return D for a query from the index.
+
+        Raises:
+            UserError: if there is no index.
+        """
+        if self.index is None:
+            raise UserError(
+                "there is no index to retrieve from: give --index INDEX, --corpus DIR or --passages FILE with a model, "
+                "or use a run directory"
+            )
+        return [hit.passage for hit in self.index.search_batch([query], top_k or self.settings.top_k)[0]]
+
+    def ask(
+        self,
+        query: str,
+        *,
+        passages: Sequence[Passage] | None = None,
+        top_k: int | None = None,
+        n: int = 4,
+        seed: int = 0,
+        min_faithfulness: float = 1.0,
+    ) -> Answer:
+        """Ask about one query.
+
+        The greedy question is taken if all its options are supported and different. Otherwise ``n - 1`` samples are
+        drawn and the best supported candidate is taken.
+
+        Args:
+            query: U_q.
+            passages: D; retrieved from the index if None.
+            top_k: How many passages to retrieve.
+            n: Candidates at most, at least 1.
+            seed: Of the samples.
+            min_faithfulness: Least mean support of the options, in 0..1.
+
+        Raises:
+            UserError: for an empty query, or without passages and index.
+        """
+        if not query.strip():
+            raise UserError("the query is empty: give some words to ask about")
+        started = time.perf_counter()
+        found = list(passages) if passages is not None else self.retrieve(query, top_k)
+        timings = {"retrieve": time.perf_counter() - started}
+        if not found:
+            why = "no passage was given" if passages is not None else "the query retrieves nothing from the index"
+            return Answer(query, None, f"{why}, so there is nothing to ask from", (), None, (), (), self.name, timings)
+        started = time.perf_counter()
+        prompt = build_prompt(self.tokenizer, query, found if self.grounded else None, self.settings)
+        candidates = [self.generator.greedy([prompt.ids], label="")[0].text]
+        scores = [self.scorer.score(candidates[0], query, found)]
+        if not self._passes(scores[0], min_faithfulness) and n > 1:
+            sampled = self.generator.sample([prompt.ids], n - 1, seed=seed, label="")[0]
+            candidates += [c.text for c in sampled]
+            scores += self.scorer.score_all(candidates[1:], query, found)
+        timings["generate"] = time.perf_counter() - started
+        order = sorted(range(len(candidates)), key=lambda i: _rank(scores[i], i))
+        best = order[0]
+        options = link_evidence(scores[best], found)
+        common = (options, scores[best].faithfulness if options else None, tuple(found), tuple(candidates), self.name)
+        if self._passes(scores[best], min_faithfulness):
+            reason = "" if best == 0 else f"the first question failed ({scores[0].reason}); this is a sampled one"
+            return Answer(query, candidates[best], reason, *common, timings)
+        if not self.tuned and (answer := self._from_template(query, found, tuple(candidates), timings)):
+            return answer
+        return Answer(query, None, self._refusal(scores[best], len(candidates), min_faithfulness), *common, timings)
+
+    def _passes(self, score: SelectionScore, min_faithfulness: float) -> bool:
+        supported = [o for o, ok in zip(score.options, score.supported, strict=True) if ok]
+        return len(supported) >= 2 and score.distinct and score.faithfulness >= min_faithfulness
+
+    def _from_template(
+        self, query: str, passages: list[Passage], candidates: tuple[str, ...], timings: dict[str, float]
+    ) -> Answer | None:
+        """Return the template's question, if all its options are supported and different."""
+        from rac.generation.templates import template_question
+
+        question = template_question(query, passages)
+        score = self.scorer.score(question, query, passages)
+        if not self._passes(score, 1.0):
+            return None
+        return Answer(
+            query,
+            question,
+            f"none of {len(candidates)} candidates of the model is supported; this question is a template of the "
+            "passages' titles and types",
+            link_evidence(score, passages),
+            score.faithfulness,
+            tuple(passages),
+            candidates,
+            f"template, since {self.name} failed",
+            timings,
+        )
+
+    @staticmethod
+    def _refusal(score: SelectionScore, candidates: int, min_faithfulness: float) -> str:
+        supported = sum(score.supported)
+        options = f"{supported} option{'' if supported == 1 else 's'}"
+        tried = f"the best of {candidates} candidates" if candidates > 1 else "the generated question"
+        if not score.distinct:
+            return f"{tried} offers the same option twice"
+        if supported < 2:
+            return f"{tried} has {options} that the passages support; two are needed"
+        return f"{tried} has faithfulness {score.faithfulness:.2f}, and {min_faithfulness:.2f} is asked for"
+
+
+def _is_tuned(name: str) -> bool:
+    """Whether a model folder was written by rac's training (a run's model, or an adapter that ships)."""
+    return (Path(name) / "rac_base.json").exists()
+
+
+def _rank(score: SelectionScore, position: int) -> tuple[bool, bool, float, int]:
+    """Order candidates: good ones first, then distinct options, then support, then the model's own order."""
+    return (not score.good, not score.distinct, -score.faithfulness, position)
+
+
+def link_evidence(score: SelectionScore, passages: Sequence[Passage]) -> tuple[Option, ...]:
+    """Turn a selection score into options with their evidence in the passages."""
+    linked = []
+    for claim, share, supported, evidence in zip(
+        score.options, score.shares, score.supported, score.evidence, strict=True
+    ):
+        spans: list[Evidence] = []
+        if evidence is not None:
+            passage = passages[evidence.passage]
+            for name, start, end in evidence.spans:
+                value = ", ".join(passage.types) if name == "types" else str(getattr(passage, name))
+                spans.append(Evidence(passage.id, passage.title, name, start, end, value[start:end]))
+        linked.append(Option(claim.text, claim.start, claim.end, supported, share, tuple(spans)))
+    return tuple(linked)

@@ -1,0 +1,50 @@
+"""The whole method as stages over a run directory: index, data, retrieval, training, evaluation, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from rac.config import Recipe
+from rac.pipeline.run_directory import RunDirectory
+
+Until = Literal["ungrounded", "grounded", "pairs", "rac", "report"]
+
+
+def run_recipe(recipe: Recipe, path: Path | str, *, until: Until | str = "report") -> RunDirectory:
+    """Run a recipe in a directory; stages whose inputs have not changed are kept.
+
+    Args:
+        recipe: The resolved recipe.
+        path: The run directory: new, empty, or of an earlier run.
+        until: The last stage to run.
+
+    Returns:
+        The run directory.
+    """
+    from rac.pipeline import data, evaluation, training
+
+    run = RunDirectory(path, recipe)
+    with run.lock():
+        data.index_stage(run)
+        data.data_stage(run)
+        data.retrieve_stage(run)
+        training.supervised_stage(run, "ungrounded")
+        if until == "ungrounded":
+            return run
+        training.supervised_stage(run, "grounded")
+        if until == "grounded":
+            return run
+        training.pairs_stage(run)
+        if until == "pairs":
+            return run
+        training.preference_stage(run)
+        if until == "rac":
+            return run
+        evaluation.predict_stages(run)
+        evaluation.metrics_stage(run)
+        evaluation.report_stage(run)
+    return run
+
+
+__all__ = ["RunDirectory", "run_recipe"]

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rac.config import Recipe, explain_recipe, find_recipe, load_recipe, shipped_recipes
+from rac.errors import DataError, UserError
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_an_empty_recipe_is_all_defaults(tmp_path: Path) -> None:
+    assert load_recipe(write(tmp_path / "r.yaml", "")) == Recipe()
+
+
+def test_a_resolved_recipe_reads_back_the_same(tmp_path: Path) -> None:
+    recipe = load_recipe(find_recipe("quickstart"))
+    assert load_recipe(write(tmp_path / "r.yaml", recipe.to_yaml())) == recipe
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipes_are_valid_and_named(name: str) -> None:
+    recipe = load_recipe(find_recipe(name))
+    assert recipe.name == name
+    assert find_recipe(f"recipes/{name}.yaml").read_text(encoding="utf-8").startswith("# ")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("training:\n  epoch: 2\n", r"line 2, field 'training.epoch': unknown key; did you mean 'epochs'\?"),
+        ("trainig:\n  epochs: 2\n", r"line 1, field 'trainig': unknown key; did you mean 'training'\?"),
+        ("name: x\ntraining:\n  epochs: many\n", r"line 3, field 'training.epochs': input should be a valid number.*not 'many'"),
+        ("prompt:\n  top_k: 0\n", r"line 2, field 'prompt.top_k': input should be greater than or equal to 1, not 0"),
+        ("evaluation:\n  systems: [base, golden]\n", r"line 1|line 2.*unknown system 'golden'; did you mean 'gold'\?"),
+        ("seed: 1\nseed: 2\n", r"line 2, field 'seed': is given twice"),
+        ("data: [\n", "is not valid YAML"),
+        ("- a\n", "must be a mapping of sections"),
+        ("schema: 7\n", "recipe schema 7 is not known"),
+        ("prompt:\n  passages: gold\n", "needs gold passages"),
+        ("model:\n  device: cpu\n  dtype: bfloat16\n", "bfloat16 on the CPU"),
+        ("preference:\n  loss: sft\n", r"line 2, field 'preference.loss'"),
+    ],
+)  # fmt: skip
+def test_bad_recipes_are_refused_with_line_and_key(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load_recipe(write(tmp_path / "r.yaml", text))
+
+
+def test_overrides_win_and_are_checked(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.yaml", "training:\n  epochs: 1\n")
+    recipe = load_recipe(path, ["training.epochs=2", "training.learning_rate=1e-4", "name=other"])
+    assert (recipe.training.epochs, recipe.training.learning_rate, recipe.name) == (2, 1e-4, "other")
+    with pytest.raises(UserError, match=r"--set.*field 'training.epoch': unknown key; did you mean 'epochs'"):
+        load_recipe(path, ["training.epoch=2"])
+    with pytest.raises(UserError, match=r"give SECTION.KEY=VALUE"):
+        load_recipe(path, ["training.epochs"])
+
+
+def test_every_key_is_explained_with_its_default() -> None:
+    text = explain_recipe()
+    values = yaml.safe_load(text)
+    assert Recipe.model_validate(values) == Recipe()
+    for name, field in Recipe.model_fields.items():
+        sub = getattr(field.annotation, "model_fields", {})
+        for key, value in sub.items():
+            assert value.description, f"{name}.{key} has no description"
+            assert f"  {key}: " in text
+
+
+def test_unknown_recipes_are_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UserError, match="did you mean 'quickstart'"):
+        find_recipe("quikstart")
