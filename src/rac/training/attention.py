@@ -1,0 +1,129 @@
+"""Attention masks of prompt trees, and which models can take them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rac.training.packing import PackedBatch, Tree, collate
+
+log = logging.getLogger(__name__)
+
+TREE_ATTENTION = ("sdpa", "eager", "flex_attention")
+"""Attention implementations of ``transformers`` that take a mask of our own."""
+
+
+@dataclass(frozen=True)
+class Support:
+    """Whether a model can be trained on prompt trees, and why not."""
+
+    trees: bool
+    reason: str = ""
+
+
+def allowed(ends: Tensor) -> Tensor:
+    """Return which position may see which.
+
+    Args:
+        ends: [R, L] end of each token's descendants.
+
+    Returns:
+        [R, 1, L, L] booleans: entry (q, k) is true if ``k <= q < end[k]``.
+    """
+    place = torch.arange(ends.shape[1], device=ends.device)
+    query, key = place[:, None], place[None, :]
+    return ((key <= query) & (query < ends[:, None, :])).unsqueeze(1)
+
+
+def attention_mask(batch: PackedBatch, implementation: str, dtype: torch.dtype) -> Any:
+    """Return the mask of a batch in the form that an attention implementation takes.
+
+    Args:
+        batch: The batch, on the device where the model is.
+        implementation: The model's ``config._attn_implementation``.
+        dtype: The model's dtype, for an additive mask.
+
+    Returns:
+        The usual [R, L] mask for a plain batch; else a boolean [R, 1, L, L] mask for ``sdpa``, an additive one for
+        ``eager``, a block mask for ``flex_attention``.
+    """
+    if batch.plain:
+        return batch.attention
+    if implementation == "flex_attention":
+        return block_mask(batch.ends)
+    mask = allowed(batch.ends)
+    if implementation == "sdpa":
+        return mask
+    additive = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+    return additive.masked_fill_(~mask, torch.finfo(dtype).min)
+
+
+def block_mask(ends: Tensor) -> Any:
+    """Return the FlexAttention block mask for ``ends`` [R, L]; blocks without an allowed pair are skipped."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    rows, length = ends.shape
+
+    def visible(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (key <= query) & (query < ends[row, key])
+
+    return create_block_mask(visible, rows, None, length, length, device=str(ends.device))
+
+
+def tree_support(model: Any) -> Support:
+    """Say whether a model computes prompt trees rightly.
+
+    The configuration is asked first (sliding windows, other attention implementations); then a small tree is run both
+    packed and plain, and the log-probabilities must agree. So a model that ignores position ids, or whose layers mix
+    tokens by something other than attention, is found out whatever its name is.
+    """
+    from rac.training.logps import branch_logps
+
+    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
+    implementation = getattr(config, "_attn_implementation", None) or "eager"
+    if implementation not in TREE_ATTENTION:
+        return Support(False, f"attention implementation '{implementation}' takes no mask of ours; load with 'sdpa'")
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    if others := sorted(kinds - {"full_attention", "attention"}):
+        return Support(False, f"layers of type {', '.join(others)}")
+    windowed = getattr(config, "sliding_window", None) is not None and getattr(config, "use_sliding_window", True)
+    if windowed and not getattr(config, "layer_types", None):
+        return Support(False, f"a sliding window of {config.sliding_window} tokens")
+
+    device = next(model.parameters()).device
+    count = min(int(config.vocab_size), 64)
+    ids = [number * 7 % count for number in range(1, 18)]
+    trees = [Tree("a", ids[:6], [ids[6:9], [*ids[6:8], ids[9]], ids[10:14]]), Tree("b", ids[3:5], [ids[14:17]])]
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            packed, _ = branch_logps(model, collate(trees, max_row_tokens=64).to(device))
+            plain, _ = branch_logps(model, collate(trees, plain=True).to(device))
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        return Support(False, f"it refuses a tree mask ({type(error).__name__}: {error!s:.120})")
+    finally:
+        model.train(was_training)
+    # bfloat16 keeps 8 bits: two ways of computing the same differ in the second decimal there.
+    tolerance = 1e-3 if packed.dtype == torch.float32 and next(model.parameters()).dtype == torch.float32 else 0.15
+    difference = float((packed - plain).abs().max())
+    if not difference <= tolerance * max(1.0, float(plain.abs().max()) / 10):
+        return Support(
+            False, f"its attention does not follow the mask or the position ids (difference {difference:.2g})"
+        )
+    return Support(True)
+
+
+def use_trees(model: Any) -> bool:
+    """Return whether to train on trees; the log says why not."""
+    support = tree_support(model)
+    if not support.trees:
+        log.warning(
+            "%s cannot be trained on prompt trees (%s): every question is computed with its own copy of the prompt, "
+            "which gives the same result and takes longer", type(model).__name__, support.reason,
+        )  # fmt: skip
+    return support.trees

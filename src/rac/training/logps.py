@@ -1,0 +1,142 @@
+"""Log-probabilities of questions: the output head runs only where there is a target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rac.training.attention import attention_mask
+from rac.training.packing import PackedBatch, Tree, collate
+
+
+@contextmanager
+def answer_only_head(model: Any, positions: Tensor) -> Iterator[None]:
+    """Let the model's output head see only some positions.
+
+    The whole model is called as usual, so that wrappers (data parallel, sharded, adapters) and whatever a model does to
+    its logits keep working; only the input of the head is cut, by a hook.
+
+    Args:
+        model: A causal language model, wrapped or not.
+        positions: [H] flat positions (row * length + column); the logits are then [H, vocabulary].
+    """
+    inner = model
+    while not hasattr(inner, "get_output_embeddings"):
+        inner = inner.module
+
+    def cut(_: Any, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        hidden = arguments[0]
+        return (hidden.reshape(-1, hidden.shape[-1])[positions], *arguments[1:])
+
+    handle = inner.get_output_embeddings().register_forward_pre_hook(cut)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def target_logps(model: Any, batch: PackedBatch) -> Tensor:
+    """Return the log-probability of every target, [T], in float32."""
+    inner = model
+    while not hasattr(inner, "config"):
+        inner = inner.module
+    config = inner.config.get_text_config() if hasattr(inner.config, "get_text_config") else inner.config
+    mask = attention_mask(batch, getattr(config, "_attn_implementation", None) or "eager", inner.dtype)
+    with answer_only_head(model, batch.head_positions):
+        output = model(input_ids=batch.input_ids, attention_mask=mask, position_ids=batch.position_ids, use_cache=False)
+    logits = output.logits.float()
+    chosen = logits[batch.target_rows, batch.target_ids]
+    return chosen - logits.logsumexp(-1)[batch.target_rows]
+
+
+def branch_logps(model: Any, batch: PackedBatch) -> tuple[Tensor, Tensor]:
+    """Return the log-probability of every branch given its prompt, and its number of tokens.
+
+    Args:
+        model: A causal language model.
+        batch: Packed trees, or the plain layout, on the model's device.
+
+    Returns:
+        [B] sums of log-probabilities (float32, with gradient) and [B] token counts (float32).
+    """
+    logps = target_logps(model, batch)
+    sums = torch.zeros(batch.branches, device=logps.device).index_add(0, batch.target_branches, logps)
+    ones = torch.ones_like(logps)
+    counts = torch.zeros(batch.branches, device=logps.device).index_add(0, batch.target_branches, ones)
+    return sums, counts.detach()
+
+
+def plain_branch_logps(model: Any, trees: Sequence[Tree]) -> tuple[Tensor, Tensor]:
+    """Return what ``branch_logps`` returns, computed in the textbook way.
+
+    Every question stands behind a copy of its prompt in a row of its own, padded on the right, and the logits of all
+    positions are computed. Nothing here uses trees: this is the reference that the fast path is tested against.
+    """
+    sequences = [(len(tree.prompt_ids), [*tree.prompt_ids, *branch]) for tree in trees for branch in tree.branches]
+    width = max(len(ids) for _, ids in sequences)
+    device = next(model.parameters()).device
+    input_ids = torch.tensor([ids + [0] * (width - len(ids)) for _, ids in sequences], device=device)
+    attention = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for _, ids in sequences], device=device)
+    logits = model(input_ids=input_ids, attention_mask=attention, use_cache=False).logits.float()
+    logps = logits[:, :-1].log_softmax(-1).gather(-1, input_ids[:, 1:, None]).squeeze(-1)
+    sums, counts = [], []
+    for row, (prompt, ids) in enumerate(sequences):
+        sums.append(logps[row, prompt - 1 : len(ids) - 1].sum())
+        counts.append(float(len(ids) - prompt))
+    return torch.stack(sums), torch.tensor(counts, device=device)
+
+
+def token_batches(trees: Sequence[Tree], max_tokens: int) -> list[list[int]]:
+    """Group trees of like length into batches of at most ``max_tokens`` tokens (one tree at least).
+
+    Returns:
+        Indices into ``trees``, a list for each batch.
+    """
+    batches: list[list[int]] = []
+    used = 0
+    for index in sorted(range(len(trees)), key=lambda index: trees[index].length):
+        if not batches or used + trees[index].length > max_tokens:
+            batches.append([])
+            used = 0
+        batches[-1].append(index)
+        used += trees[index].length
+    return batches
+
+
+def score_branches(
+    model: Any, trees: Sequence[Tree], *, max_tokens: int = 4096, max_row_tokens: int = 1024, plain: bool = False
+) -> list[tuple[list[float], list[int]]]:
+    """Score every question of every tree without gradient: validation, reference log-probabilities, candidates.
+
+    Args:
+        model: A causal language model; it is left in the mode (training or not) in which it was.
+        trees: Prompts with their questions.
+        max_tokens: Tokens of one forward pass.
+        max_row_tokens: Room of a row.
+        plain: Use the plain layout, for a model that cannot take trees.
+
+    Returns:
+        For each tree, in order: the log-probability and the token count of each branch.
+    """
+    device = next(model.parameters()).device
+    scores: list[tuple[list[float], list[int]]] = [([], []) for _ in trees]
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            for indices in token_batches(trees, max_tokens):
+                group = [trees[index] for index in indices]
+                batch = collate(group, max_row_tokens=max_row_tokens, plain=plain).to(device)
+                sums, counts = (values.tolist() for values in branch_logps(model, batch))
+                start = 0
+                for index, tree in zip(indices, group, strict=True):
+                    stop = start + len(tree.branches)
+                    scores[index] = sums[start:stop], [int(count) for count in counts[start:stop]]
+                    start = stop
+    finally:
+        model.train(was_training)
+    return scores

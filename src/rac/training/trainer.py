@@ -1,0 +1,172 @@
+"""``transformers.Trainer`` fed with prompt trees.
+
+The steps are planned beforehand (``rac.training.plan``), so the trainer reads them in order: one item for each forward
+pass, which holds every process's share. The loss of a pass is divided by totals of the whole step.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+from rac.errors import UserError
+from rac.training.logps import branch_logps
+from rac.training.objectives import Objective, Totals
+from rac.training.packing import Tree, collate
+from rac.training.plan import split_step
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward pass of one optimiser step: each process's trees, and the totals of the whole step."""
+
+    shares: list[list[Tree]]
+    totals: Totals
+
+
+def make_passes(
+    trees: Sequence[Tree], steps: Sequence[Sequence[int]], objective: Objective, accumulation: int, world: int
+) -> list[Pass]:
+    """Return the forward passes of all steps, ``accumulation`` for each step."""
+    passes = []
+    for step in steps:
+        chosen = [trees[index] for index in step]
+        totals = objective.totals(chosen)
+        shares = split_step(chosen, accumulation * world)
+        passes += [Pass(shares[start : start + world], totals) for start in range(0, len(shares), world)]
+    return passes
+
+
+class TreeTrainer(Trainer):  # type: ignore[misc]
+    """A trainer whose batches are packed trees and whose loss is an ``Objective`` over branches.
+
+    Args:
+        model: The model, with its trainable weights chosen.
+        args: Arguments of ``transformers``; one item a batch.
+        passes: What to compute, in order.
+        objective: The loss.
+        plain: Use the plain layout instead of trees.
+        max_row_tokens: Room of a row.
+        callbacks: Callbacks of ``transformers``.
+    """
+
+    def __init__(
+        self, model: Any, args: TrainingArguments, *, passes: Sequence[Pass], objective: Objective, plain: bool,
+        max_row_tokens: int, callbacks: list[Any],
+    ) -> None:  # fmt: skip
+        self.objective, self.plain, self.max_row_tokens = objective, plain, max_row_tokens
+        self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
+        self.complete: Callable[[dict[str, Any]], None] = lambda logs: None
+        self.pending: list[tuple[list[str], Tensor]] = []
+        """Ids and losses of the passes since the last optimiser step."""
+        # A compute_loss_func tells the trainer that the loss is already divided by the whole step's totals.
+        super().__init__(
+            model=model, args=args, train_dataset=passes, data_collator=self._collate, callbacks=callbacks,
+            compute_loss_func=objective,
+        )  # fmt: skip
+        self.loss_is_scaled_for_ga = True
+        self.remove_callback(PrinterCallback)
+
+    def _collate(self, items: list[Pass]) -> dict[str, Any]:
+        (item,) = items
+        share = item.shares[self.args.process_index]
+        batch = collate(share, max_row_tokens=self.max_row_tokens, plain=self.plain)
+        return {"input_ids": batch.input_ids, "batch": batch, "totals": item.totals}
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Return the passes in order; every process reads all of them and computes its own share."""
+        return DataLoader(self.train_dataset, batch_size=1, shuffle=False, collate_fn=self._collate)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Tensor:
+        """Return this pass's share of the step's loss, times the number of processes (whose mean is taken later)."""
+        batch = inputs["batch"].to(self.args.device)
+        logps, counts = branch_logps(model, batch)
+        loss, sums = self.objective(logps, counts, batch, inputs["totals"])
+        for name, (value, total) in sums.items():
+            self._sums[name] += value.detach() / total
+        self.pending.append((batch.ids, loss.detach()))
+        return loss * self.args.world_size
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Complete a line of the log before callbacks and trackers see it."""
+        if "loss" in logs:
+            self.complete(logs)
+        super().log(logs, start_time)
+
+    def drain_sums(self) -> dict[str, float]:
+        """Return what the objective logged since the last call, summed over passes and processes."""
+        values = {name: value.clone() for name, value in sorted(self._sums.items())}
+        self._sums.clear()
+        if self.args.world_size > 1:
+            for value in values.values():
+                torch.distributed.all_reduce(value)
+        return {name: float(value) for name, value in values.items()}
+
+
+def training_arguments(folder: str, settings: Any, *, steps: int, seed: int, device: torch.device) -> TrainingArguments:
+    """Return the arguments of ``transformers`` for a stage's settings.
+
+    Args:
+        folder: Where checkpoints go.
+        settings: ``Stage1`` or ``Stage2``.
+        steps: Optimiser steps in all.
+        seed: Seed of everything random in the loop.
+        device: Where the model is.
+
+    Raises:
+        UserError: if a tracker of ``report_to`` is unknown or not installed.
+    """
+    half = settings.precision
+    if half == "auto":
+        half = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    kinds = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+    try:
+        args = TrainingArguments(
+            output_dir=folder,
+            max_steps=steps,
+            per_device_train_batch_size=1,
+            gradient_accumulation_steps=settings.accumulation,
+            learning_rate=settings.learning_rate,
+            lr_scheduler_type=kinds[settings.schedule],
+            warmup_steps=round(settings.warmup_ratio * steps),
+            weight_decay=settings.weight_decay,
+            # Clipping and its count are done in a callback; the trainer's own would not count.
+            max_grad_norm=0.0,
+            optim="adamw_torch_fused" if device.type in ("cpu", "cuda") else "adamw_torch",
+            bf16=half == "bfloat16",
+            fp16=half == "float16",
+            logging_strategy="steps",
+            logging_steps=settings.log_every,
+            logging_nan_inf_filter=False,
+            save_strategy="no",
+            eval_strategy="no",
+            report_to=list(settings.report_to) or "none",
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            seed=seed,
+            use_cpu=device.type == "cpu",
+            ddp_backend="gloo" if device.type == "cpu" and distributed else None,
+            ddp_find_unused_parameters=False,
+        )
+    except (ValueError, RuntimeError) as error:
+        raise UserError(
+            f"transformers refuses the training settings: {error}; change or leave out that setting"
+        ) from error
+    # One process drives one device: several visible GPUs need one process each (torchrun), not nn.DataParallel.
+    if args.n_gpu > 1:
+        args._n_gpu = 1
+    return args
