@@ -11,14 +11,16 @@ from rac.report.data import MetricInfo, ReportData, Table
 
 NAMES = ["Luna", "Cafe Blue", "Creekside Elementary School", "Dune", "Messiah", "King of <b>Siam</b>", "Москва 🎬"]
 KINDS = [("ship", "1878 sailing ship", "was a barque built in Dumbarton by Archibald McMillan and launched in"),
-         ("film", "drama film", "is a drama film directed by Anna Vasquez and released by Sunrise Pictures in"),
+         ("film", "drama film", "is a film directed by Anna Vasquez and released by Sunrise Pictures in"),
          ("place", "town in Ohio", "is a town in Licking County whose population was counted in"),
-         ("writer", "American writer", "was an American writer of short stories who won the Hugo Award in")]  # fmt: skip
+         ("writer", "American writer", "was a writer of short stories who won the Hugo Award in")]  # fmt: skip
 SYSTEMS = {"base": 0.25, "template": 0.8, "ungrounded": 0.35, "grounded": 0.72, "rac": 0.86, "gold": 0.95}
 METRICS = [
     MetricInfo("headline", "Headline", "Faithfulness", about="Mean of 2·Faith·Info / (Faith + Info) over questions."),
     MetricInfo("faith", "Faith", "Faithfulness", about="Mean support of a question's claims."),
-    MetricInfo("hallucinated", "Hallucinated", "Faithfulness", "lower", "Share with an unsupported claim.", percent=True),
+    MetricInfo(
+        "hallucinated", "Hallucinated", "Faithfulness", "lower", "Share with an unsupported claim.", percent=True
+    ),
     MetricInfo("info", "Info", "Usefulness", about="What a simulated user's answer tells about the target."),
     MetricInfo("rouge_l", "ROUGE-L", "Reference overlap", about="Longest common subsequence with the nearest gold."),
     MetricInfo("length", "Length", "Reference overlap", "", "Words of the question."),
@@ -66,7 +68,8 @@ def make_report(queries: int = 40, seed: int = 0) -> ReportData:
         tables.append(Table(label, summaries, rows, note))
     return ReportData(
         title="rac on CLAQUA <validation>", metrics=METRICS, tables=tables, queries=query_rows, items=items,
-        passages_used="retrieved, top 5", signature="headline|v1|claims:rules-1|nli:embedded@3f2a|D:retrieved5|tau:0.42",
+        passages_used="retrieved, top 5",
+        signature="headline|v1|claims:rules-1|nli:embedded@3f2a|D:retrieved5|tau:0.42",
         notes=["40 queries, 240 questions; 3 passages cut to 64 tokens."],
         warnings=["entailment by the small embedded model only; a larger NLI model judges better."],
     )  # fmt: skip
@@ -74,9 +77,9 @@ def make_report(queries: int = 40, seed: int = 0) -> ReportData:
 
 def _item(rng, system, quality, number, name, passages):
     if system == "base" and number % 11 == 3:
+        scores = {"headline": 0.0, "faith": None, "hallucinated": None, "info": 0.0, "rouge_l": 0.0, "length": 0.0}
         return {"id": f"q{number}", "system": system, "question": " ", "claims": [], "flags": ["empty"],
-                "reason": "fewer than two supported options",
-                "scores": {"headline": 0.0, "faith": None, "hallucinated": None, "info": 0.0, "rouge_l": 0.0, "length": 0.0}}  # fmt: skip
+                "reason": "fewer than two supported options", "scores": scores}  # fmt: skip
     question = "Do you mean "
     claims = []
     for j in range(2):

@@ -39,7 +39,7 @@ def render_markdown(data: ReportData, *, examples: int = 3) -> str:
     if data.passages_used:
         lines += [f"D: {escape(data.passages_used)}", ""]
     if data.signature:
-        lines += [f"Signature: `{data.signature}`".replace("\n", " "), ""]
+        lines += [f"Signature: {escape(data.signature)}", ""]
     lines += [f"> **Note:** {escape(warning)}\n" for warning in data.warnings]
     lines += [f"- {escape(note)}" for note in data.notes]
     if data.notes:

@@ -23,12 +23,18 @@ def domain(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values, default=0.0), max(values, default=1.0)
     if low >= 0 and high <= 1:
         return 0.0, 1.0
-    step = 10 ** math.floor(math.log10(max(abs(low), abs(high))))
+    step = 10.0 ** math.floor(math.log10(max(abs(low), abs(high), 1e-9)))
     for fraction in (0.1, 0.2, 0.5, 1.0):
         if max(abs(low), abs(high)) / (step * fraction) <= 10:
             step *= fraction
             break
     return min(0.0, math.floor(low / step) * step), max(0.0, math.ceil(high / step) * step)
+
+
+def bin_count(values: Sequence[float], low: float, high: float) -> int:
+    """Return how many bins to use: one a number for whole numbers in a small range (word counts), else ``BINS``."""
+    whole = all(value == int(value) for value in values)
+    return int(high - low) if whole and 5 <= high - low <= 2 * BINS else BINS
 
 
 def histogram(values: Sequence[float], low: float, high: float, bins: int = BINS) -> list[float]:
@@ -67,8 +73,8 @@ def distribution_plot(
 
     # Shares of one-or-zero metrics need no histogram: mean and interval say everything.
     binary = set(everything) <= {0.0, 1.0}
-    shares = {system: histogram(row, low, high) for system, row in scored.items()}
-    tallest = max(max(share) for share in shares.values())
+    bins = bin_count(everything, low, high)
+    shares = {system: histogram(row, low, high, bins) for system, row in scored.items()}
     parts = [
         Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
             WIDTH, height, _description(metric, scored, summaries)
@@ -86,13 +92,18 @@ def distribution_plot(
         bottom = TOP + ROW * (row + 1) - 6
         parts.append(_label(system, bottom))
         if not binary:
-            parts.append(_bars(share, tallest, bottom, plot))
+            parts.append(_bars(share, bottom, plot))
         parts.append(
             Markup('<line class="axis" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(x(low), x(high), bottom, bottom)
         )
         summary = summaries.get(system)
         if summary and summary["mean"] is not None:
-            parts.append(_interval(summary, x, bottom - (0 if not binary else ROW // 3), metric))
+            parts.append(_interval(summary, x, bottom - (ROW // 3 if binary else 0)))
+            parts.append(
+                Markup('<text class="value" x="{}" y="{}" text-anchor="end">{}</text>').format(
+                    WIDTH - 2, bottom - 7, format_value(summary["mean"], metric)
+                )
+            )
     parts.append(Markup("</svg>"))
     return Markup("").join(parts)
 
@@ -109,8 +120,9 @@ def _label(system: str, bottom: float) -> Markup:
     )
 
 
-def _bars(share: Sequence[float], tallest: float, bottom: float, plot: int) -> Markup:
-    width = plot / len(share)
+def _bars(share: Sequence[float], bottom: float, plot: int) -> Markup:
+    # Each row has its own scale: one system that always scores 1 would otherwise flatten all the others.
+    width, tallest = plot / len(share), max(share)
     bars = [
         Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>').format(
             round(LABEL + i * width + 0.5, 2), round(bottom - part / tallest * (ROW - 10), 2),
@@ -122,18 +134,14 @@ def _bars(share: Sequence[float], tallest: float, bottom: float, plot: int) -> M
     return Markup("").join(bars)
 
 
-def _interval(summary: Summary, x: Callable[[float], float], y: float, metric: MetricInfo) -> Markup:
+def _interval(summary: Summary, x: Callable[[float], float], y: float) -> Markup:
     assert summary["mean"] is not None
-    mean = summary["mean"]
     drawn = Markup("")
     if summary["low"] is not None and summary["high"] is not None:
         drawn += Markup('<line class="interval" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
             x(summary["low"]), x(summary["high"]), y, y
         )
-    drawn += Markup('<circle class="mean" cx="{}" cy="{}" r="3.5"/>').format(x(mean), y)
-    return drawn + Markup('<text class="value" x="{}" y="{}" text-anchor="end">{}</text>').format(
-        WIDTH - 2, y - 4 if y else y, format_value(mean, metric)
-    )
+    return drawn + Markup('<circle class="mean" cx="{}" cy="{}" r="3.5"/>').format(x(summary["mean"]), y)
 
 
 def _description(metric: MetricInfo, scored: Mapping[str, Sequence[float]], summaries: Mapping[str, Summary]) -> str:
