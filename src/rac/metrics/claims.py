@@ -101,7 +101,7 @@ def _claims(question: str, query: str, names: tuple[str, ...]) -> tuple[Claim, .
     return tuple(sorted(unique.values(), key=lambda c: (c.start, c.end)))
 
 
-_SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s+[^\sa-z]|\s*$)|\?(?=\s)|\n+")
+_SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s+[^\sa-z]|\s*$)|\?(?=\s+(?!(?:or|and|when)\b))|\n+")
 _ABBREVIATION = re.compile(r"(?:\b[a-z]|\b(?:mr|mrs|ms|dr|st|mt|no|vs|inc|jr|sr|co|ltd|corp|e\.g|i\.e|u\.s|ft|feat|etc|approx|dept)) ?\.$")
 _THAT_IS_NOT = re.compile(
     r"\b(?:that|who|which) (?:is|are|was|were) (?:not|n't) (?:an? |the )?(?P<type>.+)$|\bnot (?:an?|the) (?P<noun>.+)$|"
@@ -118,12 +118,18 @@ def sentences(question: str) -> list[tuple[int, int]]:
     for match in _SENTENCE_END.finditer(plain(question)):
         if match.group().startswith(".") and _ABBREVIATION.search(text[start : match.start() + 1]) and match.end() < len(text):
             continue
+        if match.group().startswith("!") and match.end() < len(text) and _ASKING.search(text[start : match.start()]):
+            continue  # "Which one do you mean, Love! Valour! or ...": part of a name
         if text[start : match.end()].strip():
             spans.append((start, match.end()))
         start = match.end()
     if text[start:].strip():
         spans.append((start, len(text)))
     return [(a + len(text[a:b]) - len(text[a:b].lstrip()), b) for a, b in spans]
+
+
+_FRAME_INSIDE = re.compile(rf"(?<=\s)(?:{frames.IDENTITY})(?=\s)")
+_ASKING = re.compile(rf"{frames.FRAME_START.pattern}|{frames.WH.pattern}|{frames.ECHO.pattern}")
 
 
 class _Reader:
@@ -190,6 +196,9 @@ class _Reader:
             items = list_items(self.question, colon, end, self.query, self.names)
             if len(items) > 1 or (items and not self._has_or(colon, end)):
                 return statements + self._options(items) + echoes
+        alternative = re.match(r"or\b\s*", body)
+        if alternative:
+            return statements + self._offered(self._core(start + alternative.end(), end), identity=True) + echoes
         frame = frames.FRAME_START.search(body)
         wh = frames.WH.search(body)
         if wh and (frame is None or wh.start() <= frame.start()):
@@ -285,7 +294,9 @@ class _Reader:
             if not lead and match.start() < start:
                 continue
             if lead:
-                frame = frames.FRAME_START.search(self.text, match.end(), end)
+                frame = frames.FRAME_START.search(self.text, match.end(), end) or _FRAME_INSIDE.search(
+                    self.text, match.end(), end
+                )
                 stop = frame.start() if frame else end
                 comma = self.text.rfind(",", match.end(), stop)
                 quoted = re.match(r"\s*\"[^\"]+\"", self.text[match.end() : end])
@@ -376,6 +387,11 @@ class _Reader:
     def _colon(self, start: int, end: int) -> int | None:
         match = re.search(r":\s+(?=\S)|\?\s+(?=\S)", self.text[start:end])
         if match is None or re.search(r"\d:\s*$", self.text[start : start + match.start() + 1]):
+            return None
+        # "known for Agents of S.H.I.E.L.D.: Slingshot": a colon behind something offered belongs to it.
+        frame = frames.FRAME_START.search(self.text, start, end)
+        offered = (frame.end(), start + match.start()) if frame and frame.end() <= start + match.start() else None
+        if offered and [t for t in self._terms(self.question[slice(*offered)], drop_query=False) if t != "follow"]:
             return None
         return start + match.end()
 

@@ -19,8 +19,9 @@ class Alternative(NamedTuple):
     text: str
 
 
-_OR = re.compile(r"\s*,?\s*\b(?:and/or|or)\b\s*,?\s*|\s+/\s+")
-_OR_AND = re.compile(r"\s*,?\s*\b(?:and/or|or|and|as well as|but also)\b\s*,?\s*|\s+/\s+")
+_OR = re.compile(r"\s*,?\s*\b(?:and/or|or)\b\s*,?\s*")
+_SLASH = re.compile(r"\s+/\s+")
+_OR_AND = re.compile(r"\s*,?\s*\b(?:and/or|or|and|as well as|but also)\b\s*,?\s*")
 _COMMA = re.compile(r"\s*[,;]\s+")
 _LIST = re.compile(r"\s*(?:[,;|•/]|\n|\bor\b(?!\s*$)|,\s*or\b)\s*")
 _SUCH_AS = re.compile(r"[,:]?\s+(?:such as|for example|for instance|e\.g\.|including|namely|like either)[,:]?\s+")
@@ -86,9 +87,7 @@ def _glued(text: str, left: tuple[int, int], right: tuple[int, int], query_keys:
     if _GLUE_AFTER.fullmatch(after):
         return True
     place = after in _STATE_NAMES or after in COUNTRIES or ALIASES.get(after) in COUNTRIES or after == "united states"
-    if place and _is_country(before.split()[-1:]):
-        return False
-    if place and (_PLACE_TAIL.search(before) or before in _STATE_NAMES):
+    if place and not _is_country(before.split()[-1:]) and (_PLACE_TAIL.search(before) or before in _STATE_NAMES):
         return True
     # "Kronberg in Bavaria, Germany or Kronberg in Swiss": every real alternative repeats the name, this piece does not.
     return named and not content_keys(after) & query_keys and len(after.split()) <= 6
@@ -134,6 +133,7 @@ def split(original: str, start: int, end: int, query: str, names: Iterable[str] 
     if such and such.end() < end and _cuts(_OR_AND, text, such.end(), end, protected):
         return split(original, such.end(), end, query, names, also_and=True)
     separators = _cuts(_OR_AND if also_and else _OR, text, start, end, protected)
+    separators = separators or _cuts(_SLASH, text, start, end, protected)
     commas = _cuts(_COMMA, text, start, end, protected)
     if not separators and not (len(commas) >= 2 and also_and):
         first, last = _strip(text, start, end)

@@ -67,8 +67,11 @@ class PassageWords:
         return any(candidate in self.keys for candidate in match_keys(term))
 
     def lacks_type(self, type_terms: Sequence[str]) -> bool:
-        """Whether neither a type nor the description or text of the passage has all words of a type, as they are."""
-        return not all(t in self.keys for t in type_terms)
+        """Whether no type of the passage has all words of a type; of a passage without types, whether its words lack one."""
+        wanted = set(type_terms)
+        if self.type_keys:
+            return not any(wanted <= keys for keys in self.type_keys)
+        return not wanted <= self.keys.keys()
 
 
 @lru_cache(maxsize=100_000)

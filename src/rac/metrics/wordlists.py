@@ -91,7 +91,7 @@ COUNTRIES: frozenset[str] = (frozenset(p.split(":")[0] for p in _PLACES) | {"usa
 """Countries and parts of the world, one word each, lower case."""
 
 _THINGS = """film:movie,motion-picture tv:television,televised,telly videogame:videogames soccer:futbol
-bike:bicycle plane:airplane,aeroplane auto:automobile,car photo:photograph,photography kid:youngster
+theater:theatre,theatrical bike:bicycle plane:airplane,aeroplane auto:automobile,car photo:photograph,photography kid:youngster
 medication:medicine,drug physician:doctor attorney:lawyer corporation:corp,incorporated,inc limited:ltd
 company:co saint:st mount:mt doctor:dr university:univ versus:vs,v kilometer:km,kilometre meter:m,metre mile:mi
 january:jan february:feb march:mar april:apr august:aug september:sept,sep october:oct november:nov december:dec
