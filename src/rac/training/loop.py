@@ -52,6 +52,7 @@ class Job:
     fingerprint: str
     plain: bool
     tokenizer: Any = None
+    base: str | None = None
     validation: Sequence[Tree] = ()
     validate: Validate | None = None
     rule: Rule | None = None
@@ -358,8 +359,10 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
                     shutil.copytree(best, folder)
                 # The model card that peft writes is an empty form.
                 (folder / "README.md").unlink(missing_ok=True)
-                if job.tokenizer is not None:
+                if job.tokenizer is not None and not (folder / "adapter_config.json").exists():
                     job.tokenizer.save_pretrained(folder)
+                if job.base is not None:
+                    write_json(folder / "rac_base.json", {"base": job.base})
             for path in sorted((job.output_dir / ".weights").iterdir()):
                 path.replace(job.output_dir / path.name)
             (job.output_dir / ".weights").rmdir()

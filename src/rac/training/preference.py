@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,46 +24,18 @@ from rac.training.settings import Stage2
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class PreferenceTree:
-    """A tokenised prompt with one faithful question and the less faithful ones.
-
-    Args:
-        id: The pair's id.
-        prompt_ids: Token ids of the prompt.
-        chosen: Token ids of C_q+, its end-of-turn token included.
-        rejected: Token ids of each C_q-, at least one.
-        weight: How much the prompt counts.
-    """
-
-    id: str
-    prompt_ids: list[int]
-    chosen: list[int]
-    rejected: list[list[int]]
-    weight: float = 1.0
-
-    def tree(self) -> Tree:
-        """Return the pair as a tree: the first branch is the chosen question."""
-        if not self.rejected:
-            raise UserError(
-                f"pair '{self.id}' has no rejected question, so there is nothing to prefer the chosen one to; leave it "
-                "out"
-            )
-        branches = [self.chosen, *self.rejected]
-        return Tree(self.id, self.prompt_ids, branches, [self.weight] * len(branches))
-
-
 def train_preference(
     model: Any,
-    pairs: Sequence[PreferenceTree],
+    trees: Sequence[Tree],
     settings: Stage2,
     *,
     output_dir: Path | str,
     seed: int,
-    validation: Sequence[PreferenceTree] | None = None,
+    validation: Sequence[Tree] | None = None,
     validate: Validate | None = None,
     rule: Rule | None = None,
     tokenizer: Any = None,
+    base: str | None = None,
     label: str = "stage 2",
 ) -> TrainingRecord:
     """Train the grounded model to prefer chosen questions to rejected ones of the same prompt.
@@ -75,57 +46,67 @@ def train_preference(
 
     Args:
         model: The grounded model. It is changed in place; load the result from ``output_dir``.
-        pairs: What to learn from.
+        trees: Prompts with the chosen question as first branch and the rejected ones behind it; the first branch's
+            weight says how much a prompt counts.
         settings: The recipe's section ``preference``.
         output_dir: Gets weights (or adapter), ``training_log.jsonl`` and ``training.json``.
         seed: Seed of the order of the data and of new adapters.
-        validation: Held-out pairs, scored ``settings.validations`` times.
+        validation: Held-out trees of the same kind, scored ``settings.validations`` times.
         validate: Asks validation questions and returns metrics, called at the same times.
         rule: Chooses the weights to keep from what ``validate`` returned; without it the last ones are kept.
-        tokenizer: Saved beside the weights, if given.
+        tokenizer: Saved beside full weights, if given.
+        base: Name of the base model, saved beside the weights, if given.
         label: What progress and log call it.
 
     Returns:
         The record; ``extra["chosen_logp_change"]`` says how far the chosen questions' mean log-probability moved, since
         a fall is how preference training goes wrong.
     """
-    if not pairs:
+    if not trees:
         raise UserError(
             f"{label} was given no preference pair, so there is nothing to learn; see the counts of the pairs"
         )
-    trees = [pair.tree() for pair in pairs]
+    for tree in trees:
+        if len(tree.branches) < 2:
+            raise UserError(
+                f"pair '{tree.id}' has no rejected question, so there is nothing to prefer the chosen one to; leave "
+                "it out"
+            )
     identity = fingerprint(model, trees, settings, seed, rule)
     output_dir = Path(output_dir)
     if (record := finished(output_dir, identity)) is not None:
         log.info("%s is finished in %s", label, output_dir)
         return record
     plain = not (settings.trees and use_trees(model))
+    continued = hasattr(model, "peft_config")
     model = prepare_weights(model, settings, seed)
+    trees = list(trees)
     if settings.needs_reference:
-        trees = with_reference(model, trees, output_dir / "reference_logps.json", identity, settings, plain=plain)
+        # A new adapter is switched off, so that no second model is needed. One that is trained further *is* the start.
+        off = model.disable_adapter() if settings.adapter == "lora" and not continued else contextlib.nullcontext()
+        with off:
+            trees = with_reference(
+                model, trees, output_dir / "reference_logps.json", identity, settings.max_row_tokens, plain=plain
+            )
     job = Job(
         model=model, trees=trees, objective=Preference(settings), settings=settings, output_dir=output_dir, seed=seed,
-        label=label, fingerprint=identity, plain=plain, tokenizer=tokenizer,
-        validation=[pair.tree() for pair in validation or ()][: settings.validation_queries], validate=validate,
-        rule=rule,
+        label=label, fingerprint=identity, plain=plain, tokenizer=tokenizer, base=base,
+        validation=list(validation or ())[: settings.validation_queries], validate=validate, rule=rule,
     )  # fmt: skip
     return run_training(job)
 
 
 def with_reference(
-    model: Any, trees: Sequence[Tree], cache: Path, identity: str, settings: Stage2, *, plain: bool
+    model: Any, trees: Sequence[Tree], cache: Path, identity: str, max_row_tokens: int, *, plain: bool
 ) -> list[Tree]:
-    """Return the trees with the starting model's log-probabilities of all their branches.
-
-    A new adapter is switched off for this, so no second model is needed; otherwise the model as it is now is the
-    reference. Results are cached by the content of each tree and the identity of the run.
+    """Return the trees with a model's log-probabilities of all their branches, each computed once.
 
     Args:
-        model: The model before its first step.
+        model: The reference model: the one to be trained, before its first step.
         trees: Prompts with chosen and rejected questions.
-        cache: File of cached values.
-        identity: Fingerprint of the training, which holds the starting weights.
-        settings: Row length.
+        cache: File of values computed before, keyed by each tree's content.
+        identity: Fingerprint of the training, which holds the starting weights; values of another one are not used.
+        max_row_tokens: Room of a row.
         plain: Use the plain layout.
     """
     known: dict[str, list[float]] = {}
@@ -136,9 +117,7 @@ def with_reference(
     missing = {key: tree for key, tree in zip(keys, trees, strict=True) if key not in known}
     if missing:
         log.info("reference log-probabilities of %d prompts ...", len(missing))
-        off = model.disable_adapter() if hasattr(model, "disable_adapter") else contextlib.nullcontext()
-        with off:
-            scores = score_branches(model, list(missing.values()), max_row_tokens=settings.max_row_tokens, plain=plain)
+        scores = score_branches(model, list(missing.values()), max_row_tokens=max_row_tokens, plain=plain)
         known.update({key: logps for key, (logps, _) in zip(missing, scores, strict=True)})
         write_json(cache, {"fingerprint": identity, "logps": known})
     return [dataclasses.replace(tree, reference=known[key]) for key, tree in zip(keys, trees, strict=True)]

@@ -31,6 +31,7 @@ def train_supervised(
     validate: Validate | None = None,
     rule: Rule | None = None,
     tokenizer: Any = None,
+    base: str | None = None,
     label: str = "stage 1",
 ) -> TrainingRecord:
     """Train on all questions of each query; the loss is the negative log-likelihood per token.
@@ -47,7 +48,8 @@ def train_supervised(
         validation: Held-out trees, scored ``settings.validations`` times.
         validate: Asks validation questions and returns metrics, called at the same times.
         rule: Chooses the weights to keep from what ``validate`` returned; without it the last ones are kept.
-        tokenizer: Saved beside the weights, if given.
+        tokenizer: Saved beside full weights, if given.
+        base: Name of the base model, saved beside the weights, if given.
         label: What progress and log call it.
 
     Returns:
@@ -68,6 +70,7 @@ def train_supervised(
     job = Job(
         model=model, trees=weighted, objective=Supervised(), settings=settings, output_dir=Path(output_dir), seed=seed,
         label=label, fingerprint=identity, plain=not (settings.trees and use_trees(model)), tokenizer=tokenizer,
+        base=base,
         validation=[weigh(tree, settings.weighting) for tree in validation or ()][: settings.validation_queries],
         validate=validate, rule=rule,
     )  # fmt: skip
