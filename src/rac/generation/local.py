@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ class LocalGenerator:
         Args:
             prompts: Token ids of each prompt.
             cancel: Asked before every step; True raises ``GenerationCancelled``.
-            label: Shown with the progress.
+            label: Shown with the progress; "" shows none.
 
         Raises:
             UserError: if a prompt and ``max_new_tokens`` do not fit into the model's context.
@@ -193,7 +194,7 @@ class LocalGenerator:
         unique = sorted(set(whole), key=lambda p: (-len(p), p))
         found: dict[tuple[int, ...], list[Candidate]] = {}
         size = max(1, self.max_rows // n)
-        with Progress(label, len(unique), unit="prompts") as progress:
+        with Progress(label, len(unique), unit="prompts", quiet=1.5 if label else math.inf) as progress:
             for first in range(0, len(unique), size):
                 group = unique[first : first + size]
                 if self.shares_prompts:

@@ -35,8 +35,8 @@ class Pairs(BaseModel):
     edit_kinds: tuple[EditKind, ...] = Field(
         ("sibling-type", "recombined", "near-number", "invented-name"),
         min_length=1,
-        description="What an edit may change: a type for a sibling one, attributes of two passages recombined, a number "
-        "for a near one, a name for an invented one, an option for the other one again.",
+        description="What an edit may change: a type for a sibling one, attributes of two passages recombined, a "
+        "number for a near one, a name for an invented one, an option for the other one again.",
     )
     temperature: float = Field(1.0, gt=0, description="Temperature of the samples.")
     top_p: float = Field(0.95, gt=0, le=1, description="Nucleus of the samples.")
@@ -74,7 +74,7 @@ class Pairs(BaseModel):
             )
         if self.positives == "grounded" and self.negatives == ("grounded",) and not self.filter:
             raise ValueError(
-                "positives: grounded and negatives: [grounded] are the same samples; only filter: true can tell them apart"
+                "positives: grounded and negatives: [grounded] are the same samples; only filter: true tells them apart"
             )
         if not self.filter and self.positives == "best-of-n":
             raise ValueError(
