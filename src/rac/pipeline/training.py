@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +136,7 @@ def supervised_stage(run: RunDirectory, name: str) -> dict[str, Any]:
             base=recipe.model.base,
             label=f"training {name}",
         )
-        return Stage([f"models/{name}"], {**counts, "training": asdict(record)})
+        return Stage([f"models/{name}"], {**counts, "training": record.to_dict()})
 
     inputs = {
         "upstream": run.output_hash("data", "retrieve"),
@@ -262,7 +262,7 @@ def preference_stage(run: RunDirectory) -> dict[str, Any]:
             base=recipe.model.base,
             label="training rac",
         )
-        return Stage(["models/rac"], {"training": asdict(record)})
+        return Stage(["models/rac"], {"training": record.to_dict()})
 
     inputs = {
         "upstream": run.output_hash("grounded", "pairs"),

@@ -1,0 +1,196 @@
+"""What the commands print: tables of a run, example questions, one answer with its evidence.
+
+Matched words are coloured on a terminal and set in «guillemets» elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from rac.files import read_json
+from rac.records import Passage
+from rac.report.data import MetricInfo, Summary, Table, format_value, order_statement, shown_metrics
+
+if TYPE_CHECKING:
+    from rac.asking import Answer
+
+Spans = Iterable[tuple[str, int, int]]
+
+
+def console() -> Console:
+    """Return where results go: standard output, as wide as it is (100 columns where it has no width)."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=110, soft_wrap=False)
+
+
+def plain(text: str) -> str:
+    """Return untrusted text without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() or c == " " else " " for c in text)
+
+
+def marked(text: str, spans: Sequence[tuple[int, int]], *, colour: bool) -> Text:
+    """Return a text with the given character spans marked."""
+    out = Text()
+    at = 0
+    for start, end in sorted(set(spans)):
+        if start < at:
+            continue
+        out.append(plain(text[at:start]))
+        out.append(plain(text[start:end]) if colour else f"«{plain(text[start:end])}»", style="bold yellow")
+        at = end
+    out.append(plain(text[at:]))
+    return out
+
+
+def passage_text(passage: Passage, spans: Spans, *, colour: bool) -> Text:
+    """Return a passage as title, types or description, and text, with matched words marked."""
+    by_field: dict[str, list[tuple[int, int]]] = {}
+    for name, start, end in spans:
+        by_field.setdefault(name, []).append((start, end))
+
+    def part(name: str, value: str) -> Text:
+        return marked(value, by_field.get(name, []), colour=colour)
+
+    out = Text()
+    if passage.title:
+        out.append_text(part("title", passage.title))
+        label = "types" if passage.types else "description"
+        value = ", ".join(passage.types) if passage.types else passage.description
+        if value:
+            out.append(" (").append_text(part(label, value)).append(")")
+        out.append(": ")
+    return out.append_text(part("text", passage.text))
+
+
+def show_answer(answer: Answer) -> None:
+    """Print one question, its options, and under it the passages that support them."""
+    screen = console()
+    if answer.question is None:
+        screen.print(Text("No question is asked: ", style="bold").append(plain(answer.reason) + "."))
+    else:
+        screen.print(Text(plain(answer.question), style="bold"))
+        if answer.reason:
+            screen.print(Text(f"({plain(answer.reason)})", style="dim"))
+    for option in answer.options:
+        sign = "✓" if option.supported else "✗"
+        style = "green" if option.supported else "red"
+        line = Text(f"  {sign} ", style=style).append(plain(option.text), style="default")
+        sources = dict.fromkeys(e.passage_id for e in option.evidence)
+        numbers = [str(i) for i, p in enumerate(answer.passages, start=1) if p.id in sources]
+        line.append(f"  [{', '.join(numbers)}]" if option.supported and numbers else "  not supported", style="dim")
+        screen.print(line)
+    spans: dict[str, list[tuple[str, int, int]]] = {}
+    for option in answer.options:
+        if option.supported:
+            for found in option.evidence:
+                spans.setdefault(found.passage_id, []).append((found.field, found.start, found.end))
+    shown = [(n, p) for n, p in enumerate(answer.passages, start=1) if p.id in spans or answer.question is None]
+    for number, passage in shown:
+        body = Text(f"[{number}] ", style="dim").append_text(
+            passage_text(passage, spans.get(passage.id, []), colour=screen.is_terminal)
+        )
+        screen.print(Padding(body, (0, 0, 0, 2)))
+    faith = "" if answer.faithfulness is None else f", faithfulness {answer.faithfulness:.2f} (selection scorer)"
+    screen.print(Text(f"  model: {plain(answer.model)}{faith}", style="dim"))
+
+
+def show_tables(run: Path) -> None:
+    """Print the tables of a run's ``metrics.json``: means, and which orders of two systems are not significant."""
+    screen = console()
+    metrics = read_json(run / "metrics.json")
+    infos = [MetricInfo(**info) for info in metrics["metrics"]]
+    for entry in metrics["tables"]:
+        table = Table(entry["name"], entry["systems"], entry["comparisons"], entry.get("note", ""))
+        screen.print()
+        screen.print(Text(table.name, style="bold"))
+        if table.note:
+            screen.print(Text(table.note, style="dim"))
+        shown = [m for m in shown_metrics_of(infos, table) if m.name in metrics["printed"]]
+        grid = Grid(show_edge=False, pad_edge=False)
+        grid.add_column("system")
+        for info in shown:
+            arrow = {"higher": " ↑", "lower": " ↓"}.get(info.better, "")
+            grid.add_column(info.title + arrow, justify="right")
+        for system, summaries in table.systems.items():
+            grid.add_row(system, *(_cell(summaries.get(info.name), info) for info in shown))
+        screen.print(grid)
+        for info in shown:
+            statement = order_statement(table, info)
+            if "NOT significant" in statement:
+                screen.print(Text(f"{info.title}: {statement}", style="dim"))
+    screen.print(Text("95 % intervals in brackets. " + plain(metrics["signature"]), style="dim"))
+
+
+def shown_metrics_of(infos: list[MetricInfo], table: Table) -> list[MetricInfo]:
+    """Return the metrics that the table has values for."""
+    from rac.report.data import ReportData
+
+    return shown_metrics(ReportData("", infos, [table]), table)
+
+
+def _cell(summary: Summary | None, info: MetricInfo) -> str:
+    if summary is None or summary["mean"] is None:
+        return "–"
+    value = format_value(summary["mean"], info)
+    if summary["low"] is None or summary["high"] is None:
+        return value
+    scale = 100 if info.percent else 1
+    digits = 0 if info.percent else 2
+    return f"{value} [{scale * summary['low']:.{digits}f}–{scale * summary['high']:.{digits}f}]"
+
+
+def show_examples(run: Path, count: int = 3) -> None:
+    """Print example questions of the tuned model with their supporting passages, beside what ``ungrounded`` asks."""
+    from rac.asking import Answer, link_evidence
+    from rac.files import read_records
+    from rac.metrics.selection import SelectionScorer
+    from rac.records import ClarificationExample, Prediction
+
+    screen = console()
+    examples = {e.id: e for e in read_records(run / "examples/evaluation.jsonl", ClarificationExample)}
+    folder = run / "predictions/retrieved"
+    predictions = read_records(folder / "rac.jsonl", Prediction)
+    other = {p.id: p.question for p in _optional(folder / "ungrounded.jsonl")}
+    scorer = SelectionScorer(min_options=2)
+    shown = 0
+    for prediction in predictions:
+        example = examples[prediction.id]
+        passages = prediction.passages or ()
+        score = scorer.score(prediction.question, example.query, passages)
+        if not score.good:
+            continue
+        screen.print(Text(f"\nquery: {plain(example.query)}", style="bold cyan"))
+        if prediction.id in other:
+            screen.print(Text(f"  ungrounded asks: {plain(other[prediction.id])}", style="dim"))
+        options = link_evidence(score, passages)
+        show_answer(
+            Answer(
+                example.query,
+                prediction.question,
+                "",
+                options,
+                score.faithfulness,
+                tuple(passages),
+                (),
+                f"rac of {run}",
+            )
+        )
+        shown += 1
+        if shown == count:
+            break
+    if shown < count:
+        screen.print(Text(f"(only {shown} of {len(predictions)} questions of rac have two supported options)"))
+
+
+def _optional(path: Path) -> list[Any]:
+    from rac.files import read_records
+    from rac.records import Prediction
+
+    return read_records(path, Prediction) if path.exists() else []
