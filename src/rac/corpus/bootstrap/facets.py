@@ -1,15 +1,16 @@
 """Facets: how an option names one passage, in words of that passage only.
 
-An option is a title with a short description, "King Lear, the play" or "the guitarist B. B. King", chosen so that the
-options of a question differ.
+An option is a name with a short description ("King Lear, the play"), a name with years ("Li Bai (701-762)"), a name
+alone, or an attribute that tells members of a class apart ("the opera by Giuseppe Verdi").
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from rac.corpus.bootstrap.phrases import (
     CaseModel,
@@ -22,132 +23,225 @@ from rac.corpus.bootstrap.phrases import (
 )
 from rac.records import Passage
 
-_LIFE = re.compile(r"\(((?:born )?(?:c\. ?)?\d{3,4}(?:\s?[–-]\s?(?:c\. ?)?\d{2,4})?)(?: BC| BCE| AD)?\)")
-_OF = re.compile(r"\b(?:of|by|in|from|about|for|on|and|or)\b")
+CASE_SAMPLE = 20_000
+"""Passages whose text is read to learn which words are written small; more would only cost memory."""
+
+_YEARS = re.compile(
+    r"\(((?:born )?(?:c\. ?)?\d{3,4}(?:/\d+)?(?:\s?[–-]\s?(?:c\. ?)?\d{2,4}(?:/\d+)?)?(?: BCE?| AD| CE)?)\)"
+)
+_OF = re.compile(r"\b(?:of|by|in|from|about|for|on|and|or|the)\b")
+_NAME_MAXIMUM = 80
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a passage is about.
+    """What a passage is about; small, so that a corpus of millions of passages fits into memory.
 
     Attributes:
         id: Id of the passage.
-        name: Title without parentheses, "" if there is none.
+        name: Title without parentheses; "" if there is none, or if an earlier passage of the same document has it.
+        article: The text calls it "the NAME".
         phrase: Short noun phrase of the description, None if it has none that can be used.
-        person: The description carries years of life.
-        years: Years of life as the description gives them ("1841-1919"), "" if it does not.
-        text: The passage's text.
+        years: Years of life as the description gives them ("1841–1919"), "" if it does not.
+        acronyms: Abbreviations that the name carries, or that spell the name and stand in the text.
     """
 
     id: str
     name: str
-    phrase: NounPhrase | None
-    person: bool
-    years: str
-    text: str
+    article: bool = False
+    phrase: NounPhrase | None = None
+    years: str = ""
+    acronyms: tuple[str, ...] = ()
+
+    @property
+    def person(self) -> bool:
+        """Whether the description gives years of life."""
+        return bool(self.years)
 
 
-def read_subjects(passages: Sequence[Passage]) -> list[Subject]:
-    """Read off every passage what it is about; row numbers are kept."""
-    case = CaseModel([p.text for p in passages])
-    descriptions = [description_of(p) for p in passages]
-    heads: Counter[str] = count_heads(descriptions)
+def read_subjects(passages: Iterable[Passage]) -> list[Subject]:
+    """Read off every passage what it is about, in the order of the passages.
+
+    The texts are read once and not kept.
+    """
+    read: list[tuple[Subject, str]] = []
+    stream = iter(passages)
+    sample = list(islice(stream, CASE_SAMPLE))
+    case = CaseModel(p.text for p in sample)
+    seen: set[tuple[str, str]] = set()
+    for batch in (sample, stream):
+        for passage in batch:
+            description = description_of(passage)
+            read.append((_subject(passage, description, seen), description))
+    heads: Counter[str] = count_heads(description for _, description in read)
     subjects = []
-    for passage, description in zip(passages, descriptions, strict=True):
+    for subject, description in read:
         phrase = noun_phrase(description, heads)
         if phrase:
             phrase = NounPhrase(case.lowered(phrase.short), case.lowered(phrase.long))
-        life = _LIFE.search(description)
-        years = life[0].strip("()") if life else ""
-        name = without_parenthesis(passage.title)
-        subjects.append(Subject(passage.id, name, phrase, bool(life), years, passage.text))
+        subjects.append(Subject(subject.id, subject.name, subject.article, phrase, subject.years, subject.acronyms))
     return subjects
+
+
+def _subject(passage: Passage, description: str, seen: set[tuple[str, str]]) -> Subject:
+    name = without_parenthesis(passage.title)
+    # Parts of one document have its title in common; that makes the title no ambiguous name.
+    document = (passage.source, passage.title)
+    if document in seen or len(name) > _NAME_MAXIMUM:
+        name = ""
+    seen.add(document)
+    years = _YEARS.search(description)
+    article = (
+        len(name.split()) > 1
+        and not name.startswith(("The ", "A ", "An "))
+        and passage.text.startswith(f"The {name} ")
+        and all(w[0].isupper() or len(w) < 4 for w in words(name))
+    )
+    return Subject(passage.id, name, article, None, years[1] if years else "", find_acronyms(name, passage.text))
+
+
+_ROMAN = re.compile(r"[IVXLCDM]+$")
+_LINKING = frozenset({"a", "an", "the", "and", "of", "in", "on", "for", "to", "de", "la"})
+
+
+def find_acronyms(name: str, text: str) -> tuple[str, ...]:
+    """Return the abbreviations that a passage may be asked for by.
+
+    Args:
+        name: Name of the subject; capital words of it count, and its initials if they stand in the text.
+        text: The passage.
+    """
+    parts = words(name)
+    found = {w for w in parts if w.isupper() and w.isalpha() and 2 <= len(w) <= 6 and not _ROMAN.match(w)}
+    for chosen in (parts, [w for w in parts if w.lower() not in _LINKING]):
+        initials = "".join(w[0] for w in chosen).upper()
+        if 2 <= len(initials) <= 6 and initials.isalpha() and re.search(rf"\b{initials}\b", text):
+            found.add(initials)
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True)
 class Facet:
-    """One option: ``name`` and ``description`` stand word for word in the passage with id ``passage_id``.
+    """One option, in words of the passage with id ``passage_id``.
 
     Attributes:
         passage_id: The passage that supports the option.
-        name: Its title, without parentheses.
-        description: A noun phrase without article, or years ("1841-1919"), or "" if the name alone is offered.
+        name: Its title without parentheses.
+        description: A noun phrase without article ("play"), "" if the name needs none or has none.
+        years: Years ("1841–1919"), "" where the description suffices.
+        article: Whether the name needs "the".
+        attribute: What tells members of a class apart without names ("opera by Giuseppe Verdi"), "" if nothing does.
+        kind: Its short description, also where the option does not say it.
+        person: Whether it is a person.
     """
 
     passage_id: str
     name: str
-    description: str
+    description: str = ""
+    years: str = ""
+    article: bool = False
+    attribute: str = ""
+    kind: str = ""
+    person: bool = False
 
     @property
-    def is_noun(self) -> bool:
-        """Whether the description can have an article: "play", not "1841-1919"."""
-        return any(c.isalpha() for c in self.description)
+    def full_name(self) -> str:
+        """Name with its article, as it stands in a sentence."""
+        return f"the {self.name}" if self.article else self.name
 
     @property
     def before_name(self) -> bool:
         """Whether the description reads well before the name: "play", not "king of Imerina"."""
         head = self.description.lower().rpartition(" ")[2]
-        if not self.is_noun or _OF.search(self.description) or len(self.description.split()) > 4:
+        if not self.description or self.article or _OF.search(self.description) or len(self.description.split()) > 4:
             return False
         return not any(word.lower().startswith(head) for word in words(self.name))  # "the strait Straits of Florida"
 
     @property
     def after_name(self) -> bool:
         """Whether the option can be written with commas."""
-        return self.is_noun and "," not in self.name
+        return bool(self.description) and "," not in self.name
 
     def appositive(self) -> str:
         """Return "King Lear, the play"."""
-        return f"{self.name}, the {self.description}" if self.is_noun else self.bracketed()
+        return f"{self.full_name}, the {self.description}" if self.description else self.bracketed()
 
     def bracketed(self) -> str:
         """Return "King Lear (play)"."""
-        return f"{self.name} ({self.description})" if self.description else self.name
+        detail = self.description or self.years
+        return f"{self.full_name} ({detail})" if detail else self.full_name
 
     def prefixed(self) -> str:
         """Return "the play King Lear"."""
         return f"the {self.description} {self.name}"
 
+    def by_attribute(self) -> str:
+        """Return "the opera by Giuseppe Verdi"."""
+        return f"the {self.attribute}"
 
-def choose_facets(subjects: Sequence[Subject], term: str = "") -> list[Facet] | str:
+
+def choose_facets(subjects: Sequence[Subject], term: str = "", *, of_class: bool = False) -> list[Facet] | str:
     """Describe subjects so that they can be told apart.
 
-    The first of these ways that works is taken: the short descriptions; the long ones, where two subjects of one name
-    have the same short one; years of life or making; the names alone.
+    Names with short descriptions are taken; where two subjects of one name have the same short description, the long
+    one. Where the descriptions only repeat the class that was asked for, years take their place, or nothing does.
 
     Args:
         subjects: What the options are about, at least two.
-        term: The ambiguous words; a description that only repeats them says nothing.
+        term: The ambiguous words.
+        of_class: Whether the term is a class that all subjects belong to.
 
     Returns:
         One facet per subject, in order, or the reason why they cannot be told apart.
     """
-    if any(subject.phrase is None for subject in subjects):
+    if any(subject.phrase is None or not subject.name for subject in subjects):
         return "no usable description"
-    described = [_describe(subject, subjects) for subject in subjects]
+    described = [_describe(subject, subjects, term) for subject in subjects]
     known = {description.lower() for description in described}
-    if len(known) < len(subjects) or term.lower() in known or "" in known:
-        # All options are of the class asked for ("Persian poet"): it tells nothing apart.
-        same_for_all = len(known) == 1 or term.lower() in known
-        if same_for_all or "" in known:
-            described = [subject.years if all(s.years for s in subjects) else "" for subject in subjects]
-    facets = [Facet(s.id, s.name, d) for s, d in zip(subjects, described, strict=True)]
-    if len({(f.name.lower(), f.description.lower()) for f in facets}) < len(facets):
+    attributes = [""] * len(subjects)
+    years = [""] * len(subjects)
+    if of_class or len(known) == 1 or "" in known:
+        attributes = _attributes(subjects, term) if of_class else attributes
+        if len(known) == 1 or "" in known or term.lower() in known or all(_within(d, term) for d in described):
+            described = [""] * len(subjects)
+            years = [s.years for s in subjects] if all(s.years for s in subjects) else years
+    facets = [
+        Facet(s.id, s.name, d, y, s.article, a, s.phrase.short if s.phrase else "", s.person)
+        for s, d, y, a in zip(subjects, described, years, attributes, strict=True)
+    ]
+    if len({f.bracketed().lower() for f in facets}) < len(facets):
         return "passages cannot be told apart"
     return facets
 
 
-def _describe(subject: Subject, subjects: Sequence[Subject]) -> str:
-    """Return the short description of a subject, the long one if another of the same name has the same short one."""
+def _describe(subject: Subject, subjects: Sequence[Subject], term: str) -> str:
+    """Return the short description, or the long one if the short one is taken or leaves out why the term fits."""
     assert subject.phrase is not None
+    short, long = subject.phrase.short, subject.phrase.long
     same = [s for s in subjects if s is not subject and s.name.lower() == subject.name.lower()]
     taken = {s.phrase.short.lower() for s in same if s.phrase}
-    for description in (subject.phrase.short, subject.phrase.long):
-        if description.lower() not in taken and not _says_nothing(description, subject.name):
+    mentions = term.lower() in long.lower() and term.lower() not in f"{subject.name} {short}".lower()
+    for description in (long,) if mentions else (short, long):
+        if description.lower() not in taken and not _within(description, subject.name):
             return description
     return ""
 
 
-def _says_nothing(description: str, name: str) -> bool:
-    known = {w.lower() for w in words(name)} | {"of", "the", "in", "by", "a", "an"}
-    return all(w.lower() in known for w in words(description))
+def _attributes(subjects: Sequence[Subject], term: str) -> list[str]:
+    """Return long descriptions that differ behind the words that they share, [""...] if they do not.
+
+    The maker, the place or the time differs then: "opera by Giuseppe Verdi", "opera by Georges Bizet".
+    """
+    longs = [s.phrase.long if s.phrase else "" for s in subjects]
+    nothing = [""] * len(subjects)
+    if any(s.phrase is None or s.phrase.long == s.phrase.short for s in subjects):
+        return nothing
+    if len({long.lower() for long in longs}) < len(longs) or any(_within(long, term) for long in longs):
+        return nothing
+    return longs
+
+
+def _within(description: str, known: str) -> bool:
+    """Whether a description says nothing beside the words of ``known``."""
+    given = {w.lower() for w in words(known)} | {"of", "the", "in", "by", "a", "an"}
+    return all(w.lower() in given for w in words(description))

@@ -34,16 +34,23 @@ _FINITE = _set("is was are were has had have can may could will would does do di
 # Adjectives and adverbs that stand behind their noun ("language native to", "phenomenon common in").
 _POSTPOSED = _set(
     "native common endemic capable similar responsible formerly not usually often originally commonly able equal "
-    "related available unique typical parallel adjacent independent worth based due used set"
+    "related available unique typical parallel adjacent independent worth based due used set divisible only"
 )
 _PRESENT_PARTICIPLES = _set(
     "using affecting performing linking comprising consisting containing orbiting living relating resulting causing "
     "carrying focusing describing depicting emphasizing making giving taking having belonging connecting covering "
     "combining occurring involving including allowing leading flowing spanning straddling dealing stretching"
 )
+_PAST_PARTICIPLES = _set("spoken known made found held built written worn grown led given seen")
+_TAILS = frozenset({"by", "in", "from", "about", "for", "on"})
+_PLAIN_TOKEN = re.compile(r"^[\w'’&./+–-]+$")
 _ORDINALS = _set("first second third fourth fifth sixth seventh eighth ninth tenth last")
 _DIRECTIONS = _set("north south east west northern southern eastern western central upper lower middle")
 _EMPTY_HEADS = _set("name names term terms word words title one ones thing things concept number")
+_VAGUE_ALONE = _set(
+    "group system ability process use object substance form type kind set part activity action act method mechanism "
+    "condition property quality space way series collection member study field area change state body"
+)
 _NOT_PARTICIPLES = _set(
     "bed seed reed weed breed creed deed feed red shed sled steed united king ring wing spring string building "
     "painting drawing clothing wedding being thing writing engineering housing offspring sibling evening morning "
@@ -155,53 +162,81 @@ def noun_phrase(description: str, heads: Counter[str] | None = None, *, max_word
     Returns:
         The phrase, or None if the description does not begin like a noun phrase.
     """
-    text = without_parenthesis(description)
-    # A point ends the phrase behind a whole word only, not in "U.S. Navy officer".
-    parts = re.split(r"[;:,](?:\s|$)|(?<=[a-z]{3})\.(?:\s|$)|\s[–—-]\s", text)
-    text = parts[0].strip()
-    text = re.sub(r"^(?:an?|the)\s+", "", text, flags=re.IGNORECASE)
-    tokens = text.split()
-    if not tokens or tokens[0].lower() in _BAD_START | _PREPOSITIONS | _RELATIVES | {"of"}:
+    tokens = _first_part(description, heads)
+    if not tokens or any(not _PLAIN_TOKEN.match(token) for token in tokens[:max_words]):
         return None
-    if len(tokens) == 1 and len(parts) > 1 and heads is not None and heads[tokens[0].lower()] < 2:
-        return None  # "Single, usually cylindrical, strand": a lone adjective
-    if any(not re.match(r"^[\w'’&./+–-]+$", token) for token in tokens[:max_words]):
+    end = _core_end(tokens, heads)
+    cut = _cut_coordination(tokens, end, heads)
+    if tokens[cut - 1].lower() in _EMPTY_HEADS or _is_gerund(tokens, cut, heads):
         return None
-    core_end = _core_end(tokens)
-    core_end = _cut_coordination(tokens, core_end, heads)
-    first = tokens[0].lower()
-    gerund = first.endswith("ing") and first not in _NOT_PARTICIPLES and len(tokens) > 1 and tokens[1] != "of"
-    if gerund and (core_end == 1 or heads is None or heads[tokens[core_end - 1].lower()] < 3):
-        return None
-    if tokens[core_end - 1].lower() in _EMPTY_HEADS:
-        return None
-    end = core_end
     # A coordination that was cut has its complement behind the second noun: "capital [and largest city] of Greece".
-    rest = _core_end(tokens)
-    complement: list[str] = []
-    while rest < len(tokens) and tokens[rest] == "of" and len(complement) <= 4:
-        stop = _complement_end(tokens, rest)
-        part = _trim(tokens[rest:stop])
-        if len(part) < 2 or (part[-1].lower().endswith("ing") and part[-1].lower() not in _NOT_PARTICIPLES):
-            return None
-        complement += part
-        rest = stop
-    short = tokens[:end] + complement
-    long = list(short)
-    if rest < len(tokens) and tokens[rest].lower() in {"by", "in", "from", "about", "for", "on"}:
-        stop = _complement_end(tokens, rest)
-        if tokens[rest].lower() == "from" and stop + 1 < len(tokens) and tokens[stop] == "to":
-            stop += 2  # "from 1306 to 1329"
-        tail = _trim(tokens[rest:stop])
-        if len(tail) > 1 and not tail[-1].endswith("ing"):
-            long += tail
-    if len(long) > max_words + 2:
-        long = list(short)
-    if _is_superlative(short[0]) and not complement:
-        short = list(long)  # "most populous city" of what?
-    if len(short) > max_words + 1:
+    complement, end = _complement(tokens, end, heads)
+    if complement is None:
         return None
+    short = tokens[:cut] + complement
+    tail = _tail(tokens, end, heads)
+    long = short + tail if len(short) + len(tail) <= max_words + 2 and "or" not in tail else short
+    if _is_superlative(short[0]) and not complement:
+        short = long  # "most populous city" of what?
+    if len(short) == 1 and short[0].lower() in _VAGUE_ALONE:
+        short = long
+        if len(short) == 1:
+            return None
+    if len(short) > max_words + 1 or "or" in short:
+        return None  # an option with "or" in it reads as two
     return NounPhrase(" ".join(short), " ".join(long))
+
+
+def _first_part(description: str, heads: Counter[str] | None) -> list[str]:
+    """Return the words up to the first comma or end of sentence, [] if they do not begin like a noun phrase."""
+    # A point ends the phrase behind a whole word only, not in "U.S. Navy officer".
+    parts = re.split(r"[;:,](?:\s|$)|(?<=[a-z]{3})\.(?:\s|$)|\s[–—-]\s", without_parenthesis(description))
+    tokens = re.sub(r"^(?:an?|the)\s+", "", parts[0].strip(), flags=re.IGNORECASE).split()
+    if not tokens or tokens[0].lower() in _BAD_START | _PREPOSITIONS | _RELATIVES | {"of"}:
+        return []
+    if len(tokens) == 1 and len(parts) > 1 and heads is not None and heads[tokens[0].lower()] < 2:
+        return []  # "Single, usually cylindrical, strand": a lone adjective
+    return tokens
+
+
+def _is_gerund(tokens: list[str], end: int, heads: Counter[str] | None) -> bool:
+    """Whether the phrase is an activity ("preparing food") and no thing ("flying mammal")."""
+    first = tokens[0].lower()
+    if not first.endswith("ing") or first in _NOT_PARTICIPLES or tokens[1:2] in ([], ["of"]):
+        return False
+    return end == 1 or heads is None or heads[tokens[end - 1].lower()] < 3
+
+
+def _complement(tokens: list[str], at: int, heads: Counter[str] | None) -> tuple[list[str] | None, int]:
+    """Return the "of ..." behind a core and where it ends; None if it breaks off in the middle."""
+    complement: list[str] = []
+    while at < len(tokens) and tokens[at] == "of" and len(complement) <= 4:
+        stop = _complement_end(tokens, at, heads)
+        part = _trim(tokens[at:stop])
+        if (
+            len(part) < 2
+            or part[1].lower() in _BAD_START
+            or (part[-1].lower().endswith("ing") and part[-1].lower() not in _NOT_PARTICIPLES)
+        ):
+            return None, at
+        complement += part
+        at = stop
+    return complement, at
+
+
+def _tail(tokens: list[str], at: int, heads: Counter[str] | None) -> list[str]:
+    """Return the maker, place or time behind a phrase: "by Ovid", "in Venezuela", "from 1306 to 1329"."""
+    if at >= len(tokens) or tokens[at].lower() not in _TAILS:
+        return []
+    stop = _complement_end(tokens, at, heads)
+    if tokens[at].lower() == "from" and stop + 1 < len(tokens) and tokens[stop] == "to":
+        stop += 2
+    while stop < len(tokens) and tokens[stop] == "of":
+        stop = _complement_end(tokens, stop, heads)
+    tail = _trim(tokens[at:stop])
+    # "plateau in Central, South and East Asia" breaks off at the comma.
+    broken = len(tail) < 2 or tail[-1].endswith("ing") or tail[-1].lower() in _DIRECTIONS
+    return [] if broken else tail
 
 
 def _is_superlative(word: str) -> bool:
@@ -217,45 +252,36 @@ def _trim(tokens: list[str]) -> list[str]:
     return tokens
 
 
-def _complement_end(tokens: list[str], start: int) -> int:
+def _complement_end(tokens: list[str], start: int, heads: Counter[str] | None) -> int:
     """Return where the noun phrase behind the preposition at ``start`` ends (exclusive)."""
     stop = start + 2
-    while stop < len(tokens) and not _ends_core(tokens, stop):
+    while stop < len(tokens) and not _ends_core(tokens, stop, heads):
         stop += 1
     return min(stop, len(tokens))
 
 
-def _ends_core(tokens: list[str], at: int) -> bool:
+def _ends_core(tokens: list[str], at: int, heads: Counter[str] | None) -> bool:
     word = tokens[at].lower()
-    if word == "of" or word in _PREPOSITIONS | _RELATIVES | _FINITE | _POSTPOSED | _PRESENT_PARTICIPLES:
+    # An article inside a phrase begins a clause: "instructions a computer can execute".
+    if word in {"of", "a", "an"} or word in _PREPOSITIONS | _RELATIVES | _FINITE | _POSTPOSED | _PRESENT_PARTICIPLES:
         return True
     following = tokens[at + 1].lower() if at + 1 < len(tokens) else ""
     if word.endswith("ed") and len(word) > 4 and word not in _NOT_PARTICIPLES and "-" not in word:
         # "tower located in", but "domesticated species": a participle behind a noun is followed by a preposition.
         return following in _PREPOSITIONS
-    if word in {
-        "spoken",
-        "known",
-        "made",
-        "found",
-        "held",
-        "built",
-        "written",
-        "worn",
-        "grown",
-        "led",
-        "given",
-        "seen",
-    }:
+    if word in _PAST_PARTICIPLES:
         return True
     if word.endswith("ing") and word not in _NOT_PARTICIPLES:
-        return following in _PREPOSITIONS | {"the", "a", "an"}
+        if following in _PREPOSITIONS | {"the", "a", "an"}:
+            return True
+        # "line dividing one calendar day", but "computer programming language"
+        return heads is not None and heads[tokens[at - 1].lower()] >= 3 and not heads[following]
     return False
 
 
-def _core_end(tokens: list[str]) -> int:
+def _core_end(tokens: list[str], heads: Counter[str] | None) -> int:
     end = 1
-    while end < len(tokens) and not _ends_core(tokens, end):
+    while end < len(tokens) and not _ends_core(tokens, end, heads):
         end += 1
     return len(_trim(tokens[:end])) or 1
 

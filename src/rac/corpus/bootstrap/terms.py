@@ -3,17 +3,17 @@
 Kinds of terms, in the notation of ``Kind``:
 
 - ``homonym``: one name of several passages, apart from parentheses ("Casablanca": city, film);
-- ``name``: a capitalised word in several titles ("King": B. B. King, King Lear, Stephen King);
-- ``phrase``: two or three words in several titles ("world war");
-- ``acronym``: an abbreviation that several passages spell out or carry in the title ("LP");
-- ``class``: a description that several passages share ("Persian poet").
+- ``name``: a word in several titles, or of a maker ("King": B. B. King, King Lear; "Tolstoy": the writer, his novels);
+- ``phrase``: two to four words in several titles ("world war");
+- ``acronym``: an abbreviation of several names ("LP");
+- ``class``: a description, or its first or last words, that several passages share ("Persian poet", "volcano").
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rac.corpus.bootstrap.facets import Subject
@@ -26,8 +26,9 @@ _SMALL_WORDS = (
     "viii ix x xi xii xiii xiv xv xvi not no non your my his her its this that what who how when where why"
 )
 _STOP = frozenset(_SMALL_WORDS.split())
-_LINKING = frozenset({"a", "an", "the", "and", "of", "in", "on", "for", "to", "de", "la", "&"})
 _ROMAN = re.compile(r"[IVXLCDM]+$")
+_SPAN = re.compile(r"\d+s?[–-]\d")
+_MAKER = re.compile(r" by (?:[^\W\d_][\w.'’-]* )*([A-Z][\w'’-]{2,})$")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Term:
 
     @property
     def key(self) -> str:
-        """The unit of splitting: all queries of one term, whatever its kind, are one group."""
+        """The unit of splitting: all queries of one term are one group."""
         return self.text.lower()
 
 
@@ -60,21 +61,21 @@ def find_terms(subjects: Sequence[Subject], settings: Bootstrap) -> tuple[list[T
         settings: Which kinds, and how many passages may share a term.
 
     Returns:
-        The terms, sorted by kind and text, each key once; and counts of terms per kind and of those left out.
+        The terms, each key once; and counts of terms per kind and of those left out.
     """
-    found: dict[Kind, list[Term]] = {
-        "homonym": _homonyms(subjects),
-        "name": _names(subjects, settings.max_titles),
-        "phrase": _phrases(subjects, settings.max_titles),
-        "acronym": _acronyms(subjects, settings.max_titles),
-        "class": _classes(subjects, settings.max_class),
+    finders: dict[Kind, Callable[[], Iterator[Term]]] = {
+        "homonym": lambda: _homonyms(subjects),
+        "acronym": lambda: _acronyms(subjects, settings.max_titles),
+        "name": lambda: _names(subjects, settings.max_titles),
+        "phrase": lambda: _phrases(subjects, settings.max_titles),
+        "class": lambda: _classes(subjects, settings.max_class),
     }
     counts: Counter[str] = Counter()
     terms: dict[str, Term] = {}
-    for kind in ("homonym", "acronym", "name", "phrase", "class"):
-        for term in found[kind]:
-            if kind not in settings.kinds:
-                continue
+    for kind, finder in finders.items():
+        if kind not in settings.kinds:
+            continue
+        for term in finder():
             if term.key in terms:
                 counts["terms left out: same words as a term of another kind"] += 1
                 continue
@@ -83,41 +84,52 @@ def find_terms(subjects: Sequence[Subject], settings: Bootstrap) -> tuple[list[T
     return list(terms.values()), dict(counts)
 
 
-def _homonyms(subjects: Sequence[Subject]) -> list[Term]:
+def _homonyms(subjects: Sequence[Subject]) -> Iterator[Term]:
     by_name: dict[str, list[int]] = defaultdict(list)
     for row, subject in enumerate(subjects):
         if subject.name:
             by_name[subject.name.lower()].append(row)
-    return [
-        Term(subjects[rows[0]].name, "homonym", tuple(rows)) for _, rows in sorted(by_name.items()) if len(rows) > 1
-    ]
+    for _, rows in sorted(by_name.items()):
+        if len(rows) > 1:
+            yield Term(subjects[rows[0]].name, "homonym", tuple(rows))
 
 
-def _names(subjects: Sequence[Subject], most: int) -> list[Term]:
+def _names(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
     rows_of: dict[str, dict[int, float]] = defaultdict(dict)
     for row, subject in enumerate(subjects):
-        parts = words(subject.name)
-        for place, word in enumerate(parts):
-            if not word[0].isupper() or len(word) < 3 or word.lower() in _STOP or _ROMAN.match(word):
-                continue
-            if any(c.isdigit() for c in word):
-                continue
-            if len(parts) == 1 or place == len(parts) - 1:
-                weight = 1.0
-            elif place == 0:
-                weight = 0.5 if subject.person else 0.8
-            else:
-                weight = 0.1 if subject.person else 0.4
+        for word, weight in _words_with_weights(subject):
             rows_of[word][row] = max(weight, rows_of[word].get(row, 0.0))
-    terms = []
     for word, weights in sorted(rows_of.items()):
         likely = {row: w for row, w in weights.items() if w > 0.1}
         if len(likely) >= 2 and len(weights) <= most:
-            terms.append(Term(word, "name", tuple(sorted(likely)), sum(likely.values()) / len(likely)))
-    return terms
+            yield Term(word, "name", tuple(sorted(likely)), sum(likely.values()) / len(likely))
 
 
-def _phrases(subjects: Sequence[Subject], most: int) -> list[Term]:
+def _words_with_weights(subject: Subject) -> Iterator[tuple[str, float]]:
+    """Yield the words that a subject may be asked for by, and how likely that is (0..1)."""
+    parts = words(subject.name)
+    for place, word in enumerate(parts):
+        if (
+            len(word) < 3
+            or word.endswith(".")
+            or word.lower() in _STOP
+            or _ROMAN.match(word)
+            or any(c.isdigit() for c in word)
+        ):
+            continue
+        if place == len(parts) - 1:
+            weight = 1.0
+        elif place == 0:
+            weight = 0.5 if subject.person else 0.8
+        else:
+            weight = 0.1 if subject.person or word.islower() else 0.4
+        # "algebra" of "Abstract algebra" and "Algebra" are one word; names keep the spelling of the corpus.
+        yield (word[0].upper() + word[1:]), weight
+    if subject.phrase and (maker := _MAKER.search(subject.phrase.long)):
+        yield maker[1], 0.7
+
+
+def _phrases(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
     rows_of: dict[str, set[int]] = defaultdict(set)
     for row, subject in enumerate(subjects):
         parts = words(subject.name)
@@ -131,37 +143,43 @@ def _phrases(subjects: Sequence[Subject], most: int) -> list[Term]:
     for text, rows in sorted(rows_of.items()):
         if 2 <= len(rows) <= most and len(text) > len(longest.get(frozenset(rows), "")):
             longest[frozenset(rows)] = text  # "York City" is no name of its own where "New York City" always stands
-    return [
-        Term(text, "phrase", tuple(sorted(rows)), 0.9) for rows, text in sorted(longest.items(), key=lambda i: i[1])
-    ]
+    for shared, text in sorted(longest.items(), key=lambda item: item[1]):
+        yield Term(text, "phrase", tuple(sorted(shared)), 0.9)
 
 
-def _acronyms(subjects: Sequence[Subject], most: int) -> list[Term]:
-    """A passage counts if its name carries the acronym, or is spelled by it and the text uses it."""
+def _acronyms(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
     rows_of: dict[str, set[int]] = defaultdict(set)
     for row, subject in enumerate(subjects):
-        parts = words(subject.name)
-        for word in parts:
-            if word.isupper() and word.isalpha() and 2 <= len(word) <= 6 and not _ROMAN.match(word):
-                rows_of[word].add(row)
-        for initials in ("".join(w[0] for w in parts), "".join(w[0] for w in parts if w.lower() not in _LINKING)):
-            text = initials.upper()
-            if 2 <= len(text) <= 6 and text.isalpha() and re.search(rf"\b{text}\b", subject.text):
-                rows_of[text].add(row)
-    return [
-        Term(text, "acronym", tuple(sorted(rows))) for text, rows in sorted(rows_of.items()) if 2 <= len(rows) <= most
-    ]
+        for text in subject.acronyms:
+            rows_of[text].add(row)
+    for text, rows in sorted(rows_of.items()):
+        if 2 <= len(rows) <= most:
+            yield Term(text, "acronym", tuple(sorted(rows)))
 
 
-def _classes(subjects: Sequence[Subject], most: int) -> list[Term]:
-    rows_of: dict[str, set[int]] = defaultdict(set)
+def _classes(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
+    rows_of: dict[str, dict[int, float]] = defaultdict(dict)
     for row, subject in enumerate(subjects):
-        if subject.phrase:
-            rows_of[subject.phrase.short].add(row)
-            rows_of[subject.phrase.long].add(row)
-    # A single word ("city") is a class of hundreds; the words of a class must narrow it down.
-    return [
-        Term(text, "class", tuple(sorted(rows)))
-        for text, rows in sorted(rows_of.items())
-        if 2 <= len(rows) <= most and len(text.split()) >= 2
-    ]
+        for text, weight in _classes_of(subject):
+            rows_of[text][row] = max(weight, rows_of[text].get(row, 0.0))
+    for text, weights in sorted(rows_of.items()):
+        if 2 <= len(weights) <= most:
+            yield Term(text, "class", tuple(sorted(weights)), max(weights.values()))
+
+
+def _classes_of(subject: Subject) -> Iterator[tuple[str, float]]:
+    """Yield classes of a subject: its descriptions, and broader ones made of their outer words."""
+    if not subject.phrase:
+        return
+    short, long = subject.phrase.short, subject.phrase.long
+    if _SPAN.match(short):
+        return  # nobody types "1918–1992 country"
+    yield short, 0.9 if " " in short else 0.7
+    yield long, 0.9 if " " in long else 0.7
+    core = short.split(" of ")[0].split()
+    if len(core) == len(short.split()) >= 2 and "and" not in core and not core[0][0].isdigit():
+        yield core[-1], 0.5
+        if len(core) >= 3:
+            yield " ".join(core[-2:]), 0.7
+            if core[0][0].isupper():
+                yield f"{core[0]} {core[-1]}", 0.7

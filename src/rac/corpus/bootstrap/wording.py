@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rac.corpus.bootstrap.facets import Facet, Subject
+from rac.corpus.bootstrap.phrases import head_word
 from rac.corpus.bootstrap.terms import Term
-from rac.corpus.bootstrap_settings import Kind
 
-QUERY_FORMS: dict[str, tuple[str, ...]] = {
-    "keyword": ("{t}",),
-    "question": ("what is {t}?", "what do you know about {t}?", "where can I read about {t}?"),
-    "imperative": ("tell me about {t}", "find information on {t}", "I'm looking for information about {t}"),
-}
-PERSON_FORMS = ("who is {t}?", "who was {t}?", "what is {t} known for?")
-CLASS_PERSON_FORMS = ("who was that {t}?", "who is the {t}?", "what was the name of the {t}?")
-CLASS_FORMS: dict[str, tuple[str, ...]] = {
-    "keyword": ("{t}",),
-    "question": ("what is that {t} called?", "what was the name of the {t}?"),
-    "imperative": ("tell me about the {t}", "I'm looking for a certain {t}", "find the {t}"),
-}
+_IMPERATIVES = ("tell me about {t}", "find information on {t}", "I'm looking for information about {t}", "show me {t}")
+_QUESTIONS = ("what is {t}?", "what do you know about {t}?", "where can I read about {t}?", "can you explain {t}?")
+_PERSON_QUESTIONS = ("who is {t}?", "who was {t}?", "what is {t} known for?", "why is {t} famous?")
+_CLASS_IMPERATIVES = ("tell me about the {t}", "I'm looking for a certain {t}", "find the {t}", "I need to find a {t}")
+_CLASS_QUESTIONS = ("what is that {t} called?", "what was the name of the {t}?", "do you know the {t}?")
+_CLASS_PERSON_QUESTIONS = ("who was that {t}?", "who is the {t}?", "what was the name of the {t}?")
 
-# {q} is the term as typed, {o} the list of options. The forms say how an option is written.
+# Questions for one attribute of the thing: asked where all that the term may mean is of the sort.
+_ATTRIBUTE_QUESTIONS: dict[str, tuple[str, ...]] = {
+    "person": ("when was {t} born?", "where was {t} from?", "what did {t} do?"),
+    "place": ("where is {t}?", "how do I get to {t}?", "how large is {t}?", "{t} map"),
+    "work": ("who made {t}?", "when did {t} come out?", "what is {t} about?"),
+}
+_PLACES = (
+    "city country town capital island islands river lake sea mountain mountains state region desert province bay "
+    "strait peninsula volcano archipelago gulf park territory municipality metropolis range waterfall"
+)
+_WORKS = "novel film play painting opera poem song book album ballet symphony novella series"
+_SORTS = {**dict.fromkeys(_PLACES.split(), "place"), **dict.fromkeys(_WORKS.split(), "work")}
+
+# {q} is the term as typed, {c} the class as the corpus writes it, {o} the list of options.
+# The second part says how an option is written.
 PATTERNS: tuple[tuple[str, str], ...] = (
     ("Do you mean {o}?", "appositive"),
     ("Are you looking for {o}?", "bracketed"),
@@ -36,8 +44,10 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("By {q}, do you mean {o}?", "bracketed"),
 )
 CLASS_PATTERNS: tuple[tuple[str, str], ...] = (
-    ("Which {q} do you mean: {o}?", "bracketed"),
-    ("Which {q} are you looking for: {o}?", "bracketed"),
+    ("Which {c} do you mean: {o}?", "bracketed"),
+    ("Which {c} are you looking for: {o}?", "bracketed"),
+    ("Do you mean {o}?", "attribute"),
+    ("Are you looking for {o}?", "attribute"),
     *(pattern for pattern in PATTERNS if "{q}" not in pattern[0]),
 )
 LONGEST_WORDS = 26
@@ -46,31 +56,65 @@ LONGEST_WORDS = 26
 
 @dataclass(frozen=True)
 class TypedQuery:
-    """A query as typed, its form ("keyword", "question", "imperative") and the ambiguous words in it."""
+    """A query as typed, its form ("keyword", "question", "imperative", "attribute") and the ambiguous words in it."""
 
     text: str
     form: str
     term: str
 
 
-def typed_queries(term: Term, subjects: Sequence[Subject], rng: random.Random) -> list[TypedQuery]:
-    """Return one query of each form for a term, in random order.
+def typed_queries(term: Term, subjects: Sequence[Subject], rng: random.Random, most: int) -> list[TypedQuery]:
+    """Return different queries for a term, one of each form first.
 
     Args:
         term: The ambiguous term.
-        subjects: What the term may mean; questions for people are used if all are people.
+        subjects: What the term may mean; decides which questions fit.
         rng: Source of randomness.
+        most: Most queries returned.
     """
-    typed = term.text if term.kind == "acronym" or rng.random() < 0.3 else term.text.lower()
-    forms = CLASS_FORMS if term.kind == "class" else QUERY_FORMS
-    queries = []
+    spelled = _spellings(term)
+    sort = _sort(subjects)
+    questions: tuple[str, ...]
+    if term.kind == "class":
+        questions = _CLASS_PERSON_QUESTIONS if sort == "person" else _CLASS_QUESTIONS
+        forms = {"keyword": ("{t}",), "question": questions, "imperative": _CLASS_IMPERATIVES}
+    else:
+        questions = _PERSON_QUESTIONS if sort == "person" else _QUESTIONS
+        forms = {"keyword": ("{t}",), "question": questions, "imperative": _IMPERATIVES}
+        if sort:
+            forms["attribute"] = _ATTRIBUTE_QUESTIONS[sort]
+    first: list[TypedQuery] = []
+    further: list[TypedQuery] = []
     for form, wordings in forms.items():
-        choices = wordings
-        if form == "question" and all(s.person for s in subjects):
-            choices = CLASS_PERSON_FORMS if term.kind == "class" else PERSON_FORMS
-        queries.append(TypedQuery(rng.choice(choices).format(t=typed), form, typed))
-    rng.shuffle(queries)
-    return queries
+        for number, wording in enumerate(rng.sample(wordings, len(wordings))):
+            typed = rng.choice(spelled)
+            text = _with_article(wording.format(t=typed))
+            (further if number else first).append(TypedQuery(text, form, typed))
+    rng.shuffle(first)
+    rng.shuffle(further)
+    return [*first, *further][:most]
+
+
+def _spellings(term: Term) -> list[str]:
+    """People mostly type small letters; acronyms keep their capitals."""
+    if term.kind == "acronym":
+        return [term.text]
+    return [term.text.lower(), term.text.lower(), term.text]
+
+
+def _sort(subjects: Sequence[Subject]) -> str:
+    """Return "person", "place" or "work" if all subjects are of that sort, else ""."""
+    sorts = set()
+    for subject in subjects:
+        head = head_word(subject.phrase.short) if subject.phrase else ""
+        sorts.add("person" if subject.person else _SORTS.get(head, ""))
+    return sorts.pop() if len(sorts) == 1 else ""
+
+
+def _with_article(text: str) -> str:
+    """Correct "a" before a vowel letter: "find a opera" -> "find an opera"."""
+    before, found, after = text.partition(" a ")
+    return f"{before} an {after}" if found and after[:1].lower() in "aeio" else text
 
 
 def join_options(options: Sequence[str], *, commas: bool = False) -> str:
@@ -79,41 +123,90 @@ def join_options(options: Sequence[str], *, commas: bool = False) -> str:
     return f"{', '.join(first)}{',' if commas else ''} or {last}"
 
 
-def render(facets: Sequence[Facet], form: str) -> str:
-    """Write the options of a question in one form; a form that would read badly is replaced by brackets.
+def option_form(facets: Sequence[Facet], form: str, term: str) -> str:
+    """Return the form in which options read well: the wanted one, or brackets.
 
-    Appositions have commas, so they are used for two options only; a description with a preposition cannot stand
-    before a name.
+    Appositions have commas, so they are for two options, and not where a description repeats the term; a description
+    with a preposition cannot stand before a name; attributes must tell all options apart.
     """
-    if form == "appositive" and len(facets) == 2 and all(f.after_name for f in facets):
-        return join_options([f.appositive() for f in facets], commas=True)
-    if form == "prefixed" and all(f.before_name for f in facets):
-        return join_options([f.prefixed() for f in facets])
-    return join_options([f.bracketed() for f in facets])
+    if form == "appositive":
+        fits = len(facets) == 2 and all(f.after_name for f in facets)
+        fits = fits and not any(term.lower() in f.description.lower() for f in facets)
+    elif form == "prefixed":
+        fits = all(f.before_name for f in facets)
+    elif form == "attribute":
+        fits = all(f.attribute for f in facets)
+    else:
+        fits = False
+    return form if fits else "bracketed"
 
 
-def write_questions(facets: Sequence[Facet], term: str, kind: Kind, wanted: int, rng: random.Random) -> list[str]:
+_WRITERS: dict[str, Callable[[Facet], str]] = {
+    "appositive": Facet.appositive,
+    "prefixed": Facet.prefixed,
+    "bracketed": Facet.bracketed,
+    "attribute": Facet.by_attribute,
+}
+
+
+def write_options(facets: Sequence[Facet], form: str) -> str:
+    """Write the options of a question in one form, joined."""
+    return join_options([_WRITERS[form](f) for f in facets], commas=form == "appositive")
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A written question with what it was made of, so that one option can be exchanged later.
+
+    Attributes:
+        pattern: The frame with ``{q}`` or ``{c}``, and ``{o}``.
+        form: How options are written.
+        facets: The options offered.
+        typed: The ambiguous words as typed.
+        term: The ambiguous words as the corpus writes them.
+    """
+
+    pattern: str
+    form: str
+    facets: tuple[Facet, ...]
+    typed: str
+    term: str
+
+    @property
+    def text(self) -> str:
+        """The question."""
+        options = write_options(self.facets, self.form)
+        return self.pattern.replace("{q}", self.typed).replace("{c}", self.term).replace("{o}", options)
+
+
+def write_questions(facets: Sequence[Facet], typed: str, term: Term, wanted: int, rng: random.Random) -> list[Wording]:
     """Write clarifying questions that offer the facets, in different wordings.
 
     Args:
         facets: The options in the order of their passages, at least two.
-        term: The ambiguous words as typed.
-        kind: How they are ambiguous: a class can be asked for by "Which Persian poet ...".
+        typed: The ambiguous words as typed.
+        term: What was typed; a class can be asked for by "Which Persian poet ...".
         wanted: Number of questions.
         rng: Source of randomness.
 
     Returns:
         Up to ``wanted`` different questions; most offer all facets, some and the long ones the first two.
     """
-    patterns = list(CLASS_PATTERNS if kind == "class" else PATTERNS)
+    patterns = list(CLASS_PATTERNS if term.kind == "class" else PATTERNS)
     rng.shuffle(patterns)
-    questions: dict[str, None] = {}
+    questions: dict[str, Wording] = {}
     for number, (pattern, form) in enumerate(patterns):
-        offered = facets[:2] if form == "appositive" or number % 3 == 2 else facets
-        question = pattern.format(q=term, o=render(offered, form))
-        if len(question.split()) > LONGEST_WORDS:
-            question = pattern.format(q=term, o=render(facets[:2], form))
-        questions.setdefault(question)
+        # A name with a comma in it ("Joseph II, Holy Roman Emperor") gets lost in a list of three.
+        two = form == "appositive" or number % 3 == 2 or any("," in f.name for f in facets)
+        offered = facets[:2] if two else facets
+        wording = _word(pattern, form, offered, typed, term.text)
+        if len(wording.text.split()) > LONGEST_WORDS:
+            wording = _word(pattern, form, facets[:2], typed, term.text)
+        questions.setdefault(wording.text, wording)
         if len(questions) == wanted:
             break
-    return list(questions)
+    return list(questions.values())
+
+
+def _word(pattern: str, form: str, facets: Sequence[Facet], typed: str, term: str) -> Wording:
+    return Wording(pattern, option_form(facets, form, term), tuple(facets), typed, term)

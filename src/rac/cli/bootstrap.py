@@ -1,0 +1,102 @@
+"""``rac bootstrap``: clarification data from a corpus without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rac.cli import app
+
+if TYPE_CHECKING:
+    from rac.corpus.bootstrap import BootstrapResult, Check
+    from rac.records import Passage
+
+
+@app.command(epilog="Example: rac bootstrap my-documents/ -o data/ --examples 2000")
+def bootstrap(
+    corpus: Annotated[str, typer.Argument(help="A corpus: file, folder, or 'wikipedia' (the embedded summaries).")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the data; made or replaced whole.")],
+    examples: Annotated[int, typer.Option(help="Examples wanted, of all splits together.", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of all choices; same seed, same data.")] = 0,
+    index: Annotated[Path | None, typer.Option(help="An index of the corpus; by default BM25 is built.")] = None,
+    top_k: Annotated[int, typer.Option(help="Passages retrieved for a query.", min=2, max=20)] = 4,
+    questions: Annotated[int, typer.Option(help="Gold questions per query.", min=1, max=12)] = 3,
+    faults: Annotated[int, typer.Option(help="Negatives with one known fault per query.", min=0, max=5)] = 1,
+    check: Annotated[
+        bool, typer.Option(help="Let the selection scorer refuse questions that it cannot verify.")
+    ] = True,
+) -> None:
+    """Make clarification data from a corpus without labels, with a data card."""
+    from rac.corpus import read_corpus
+    from rac.corpus.bootstrap import Bootstrap
+    from rac.corpus.bootstrap import bootstrap as make
+    from rac.errors import UserError
+    from rac.files import atomic_path
+    from rac.retrieval import IndexSettings, build_index, open_index
+
+    if output.exists() and (
+        not output.is_dir() or (any(output.iterdir()) and not (output / "bootstrap.json").exists())
+    ):
+        raise UserError(
+            f"{output} exists and was not written by rac bootstrap, so it is not replaced; give another folder with -o"
+        )
+    settings = Bootstrap(examples=examples, top_k=top_k, questions_per_example=questions, faults_per_example=faults)
+    with atomic_path(output) as temporary:
+        temporary.mkdir()
+        passages = list(read_corpus(corpus))
+        searcher = open_index(index) if index else build_index(passages, IndexSettings(), temporary / "index")
+        result = make(passages, searcher, settings, seed, check=selection_check() if check else None)
+        _write(temporary, result, settings.model_dump(mode="json"), seed, corpus, str(index or "index"), passages)
+    for name in ("train", "validation", "test"):
+        typer.echo(f"{result.counts.get(f'examples: {name}', 0):>7} queries  {output / name}.jsonl")
+    typer.echo(f"data card: {output / 'README.md'}")
+    if len(result.examples) < examples:
+        typer.echo(f"note: {examples} examples were wanted, the corpus gave {len(result.examples)}; see the data card")
+    typer.echo(f"Next: rac train quickstart --set data.source={output} --set data.corpus={corpus}")
+
+
+def selection_check() -> Check:
+    """Return a check of questions by the selection scorer: two options at least, all supported, none twice."""
+    from rac.metrics.selection import SelectionScorer
+
+    scorer = SelectionScorer(min_options=2)
+
+    def check(question: str, query: str, passages: Sequence[Passage]) -> str:
+        return scorer.score(question, query, passages).reason
+
+    return check
+
+
+def _write(
+    folder: Path, result: BootstrapResult, settings: dict[str, object], seed: int, corpus: str, index: str,
+    passages: Sequence[Passage],
+) -> None:  # fmt: skip
+    from rac import __version__
+    from rac.corpus.bootstrap import Bootstrap
+    from rac.corpus.bootstrap.card import data_card
+    from rac.files import sha256_json, write_json, write_records, write_text
+
+    for name in ("train", "validation", "test"):
+        write_records(folder / f"{name}.jsonl", [e for e in result.examples if e.split == name])
+    if result.pairs:
+        write_records(folder / "faults" / "pairs.jsonl", result.pairs)
+    write_text(folder / "README.md", data_card(result, Bootstrap.model_validate(settings), seed, corpus))
+    write_json(
+        folder / "bootstrap.json",
+        {
+            "version": __version__,
+            "seed": seed,
+            "settings": settings,
+            "corpus": {
+                "source": corpus,
+                "passages": len(passages),
+                "sha256": sha256_json([p.to_dict() for p in passages]),
+            },
+            "index": index,
+            "counts": result.counts,
+            "leakage": result.leakage,
+        },
+    )
