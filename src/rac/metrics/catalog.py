@@ -1,0 +1,72 @@
+"""What each metric is called, which way it is better, what it measures and what fools it: for tables, pages and help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """One column.
+
+    Attributes:
+        name: Key in scores and summaries.
+        label: Heading.
+        group: Metrics of one group stand together.
+        better: ``higher``, ``lower`` or ``""`` (neither).
+        about: One sentence: what it measures, and what fools it.
+        percent: Whether it is shown as a percentage.
+    """
+
+    name: str
+    label: str
+    group: str
+    better: str
+    about: str
+    percent: bool = False
+
+
+_SPECS = (
+    MetricSpec("headline", "Headline", "Faithfulness", "higher",
+               "Harmonic mean of Faith and Info; 0 for a question without claims. Fooled by what fools both."),
+    MetricSpec("faith", "Faith", "Faithfulness", "higher",
+               "Mean support of the question's claims, each by one passage. Alone it is won by saying little."),
+    MetricSpec("info", "Info", "Faithfulness", "higher",
+               "Share of what an answer could tell about which passage is meant. Alone it does not see extra claims."),
+    MetricSpec("faith_strict", "Faith (strict)", "Faithfulness", "higher", "Support of the worst supported claim."),
+    MetricSpec("hallucinated", "Hallucinated", "Faithfulness", "lower",
+               "Share of questions with a claim whose support is under the threshold.", True),
+    MetricSpec("faith_option", "Faith of options", "Faithfulness by kind", "higher", "Faith over OPTION claims."),
+    MetricSpec("faith_topic", "Faith of topics", "Faithfulness by kind", "higher", "Faith over TOPIC claims."),
+    MetricSpec("faith_not_type", "Faith of non-types", "Faithfulness by kind", "higher", "Faith over NOT-TYPE claims."),
+    MetricSpec("faith_attribute", "Faith of presuppositions", "Faithfulness by kind", "higher",
+               "Faith over ATTRIBUTE claims, those that take up the user's own words included."),
+    MetricSpec("hallucinated_option", "Hallucinated option", "Faithfulness by kind", "lower",
+               "Share with an OPTION claim under the threshold.", True),
+    MetricSpec("hallucinated_topic", "Hallucinated topic", "Faithfulness by kind", "lower",
+               "Share with a TOPIC claim under the threshold.", True),
+    MetricSpec("hallucinated_not_type", "Hallucinated non-type", "Faithfulness by kind", "lower",
+               "Share with a NOT-TYPE claim under the threshold.", True),
+    MetricSpec("hallucinated_attribute", "Hallucinated presupposition", "Faithfulness by kind", "lower",
+               "Share with an ATTRIBUTE claim under the threshold.", True),
+    MetricSpec("unsupported", "Unsupported option", "Words", "lower",
+               "Share with an option that has a word in no single passage. Takes synonyms for inventions.", True),
+    MetricSpec("same_option", "Same option twice", "Words", "lower",
+               "Share that offers two options with the same words.", True),
+    MetricSpec("empty", "Empty", "Words", "lower", "Share without a word.", True),
+    MetricSpec("grounding", "Grounding", "Words", "higher",
+               "Share of content words outside the query that stand somewhere in D. Won by copying."),
+    MetricSpec("options", "Options", "Words", "", "Number of things offered."),
+    MetricSpec("length", "Length", "Words", "", "Number of words."),
+    MetricSpec("rouge_l", "ROUGE-L", "Overlap with references", "higher",
+               "Longest common subsequence with the best reference. Hardly sees an invented option."),
+    MetricSpec("rouge_1", "ROUGE-1", "Overlap with references", "higher", "Common words with the best reference."),
+    MetricSpec("rouge_2", "ROUGE-2", "Overlap with references", "higher", "Common word pairs with the best reference."),
+    MetricSpec("bleu", "BLEU", "Overlap with references", "higher", "Sentence BLEU-4 against all references."),
+    MetricSpec("chrf", "chrF", "Overlap with references", "higher", "Character n-grams of the best reference."),
+    MetricSpec("meteor_nowordnet", "METEOR (no WordNet)", "Overlap with references", "higher",
+               "Exact and stem matches with the best reference; no synonyms."),
+)  # fmt: skip
+
+METRICS: dict[str, MetricSpec] = {spec.name: spec for spec in _SPECS}
+"""Name -> description, in the order of columns."""

@@ -1,0 +1,62 @@
+"""Scores of a question from the support of its claims: Faith, strict, hallucinated, by kind, Info and the headline.
+
+    Faith = mean_j s_j     strict = min_j s_j     hallucinated = [min_j s_j < tau]
+    headline = 2 Faith Info / (Faith + Info), 0 if both are 0 or there is no claim
+
+Range 0..1. No gold question, answer or facet is read. Faith alone is fooled by saying little ("What do you mean?" has
+no claims, "X or X" only claims that every passage supports); the headline is 0 for both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rac.metrics.info import info
+from rac.metrics.support import QuestionSupport
+
+KINDS = {"OPTION": "option", "TOPIC": "topic", "NOT-TYPE": "not_type", "ATTRIBUTE": "attribute"}
+OFFERED = ("OPTION", "TOPIC", "NOT-TYPE")
+"""Kinds among which a simulated user chooses."""
+
+
+@dataclass(frozen=True)
+class FaithScores:
+    """Metric -> value; None is unscored."""
+
+    values: dict[str, float | None]
+
+
+def faith_scores(result: QuestionSupport, tau: float, problem: str | None = None) -> FaithScores:
+    """Return the claim-based scores of one question.
+
+    Args:
+        result: Support of its claims.
+        tau: Threshold on s_j.
+        problem: Why the question cannot be read, if so. ``empty`` and ``too-long`` count as no claims: the headline
+            is 0. With ``script``, ``language`` or ``no-passages`` nothing is scored.
+    """
+    names = ["faith", "faith_strict", "hallucinated", "info", "headline"]
+    names += [f"{m}_{k}" for k in KINDS.values() for m in ("faith", "hallucinated")]
+    values: dict[str, float | None] = dict.fromkeys(names)
+    if problem in ("script", "language", "no-passages"):
+        return FaithScores(values)
+    support = result.per_claim
+    offered = [j for j, c in enumerate(result.claims) if c.kind in OFFERED]
+    gained = info(result.matrix[offered], tau) if offered else 0.0
+    values["info"] = gained
+    if not support:
+        values["headline"] = 0.0
+        return FaithScores(values)
+    faith = sum(support) / len(support)
+    values |= {
+        "faith": faith,
+        "faith_strict": min(support),
+        "hallucinated": float(min(support) < tau),
+        "headline": 2 * faith * gained / (faith + gained) if faith + gained else 0.0,
+    }
+    for kind, name in KINDS.items():
+        own = [s for s, c in zip(support, result.claims, strict=True) if c.kind == kind]
+        if own:
+            values[f"faith_{name}"] = sum(own) / len(own)
+            values[f"hallucinated_{name}"] = float(min(own) < tau)
+    return FaithScores(values)

@@ -1,0 +1,298 @@
+"""The metric suite: from predictions and examples to scores per item and a summary with intervals.
+
+Cost: about 1 ms a question without an entailment model (five short passages). "Could not be scored" is None with a
+reason, counted, and never a zero in a mean.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rac.errors import UserError
+from rac.metrics.claims import claims, unreadable
+from rac.metrics.grounding import grounding
+from rac.metrics.lexical import prepare
+from rac.metrics.scores import faith_scores
+from rac.metrics.signature import full, signature
+from rac.metrics.significance import bootstrap_ci
+from rac.metrics.support import QuestionSupport, SupportFit, evidence_spans, load_fit, support
+from rac.records import ClarificationExample, Passage, Prediction
+
+if TYPE_CHECKING:
+    from rac.metrics.entailment import EntailmentScorer
+
+log = logging.getLogger(__name__)
+
+REFERENCE_METRICS = ("rouge_l", "rouge_1", "rouge_2", "bleu", "chrf", "meteor_nowordnet")
+
+
+@dataclass(frozen=True)
+class MetricSettings:
+    """How to evaluate.
+
+    Attributes:
+        passages: Name of the D that is scored against, for signatures and tables ("retrieved5", "gold"); "" to name it
+            by where it came from.
+        references: Reference metrics to compute where examples have gold questions.
+        seed: Seed of the resampling behind the intervals.
+        fit: Parameters of support; the shipped ones if None.
+    """
+
+    passages: str = ""
+    references: tuple[str, ...] = REFERENCE_METRICS
+    seed: int = 0
+    fit: SupportFit | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result.
+
+    Attributes:
+        per_item: One dict per example, in the examples' order: ``id``, ``system``, ``question``, every metric (a number
+            or None), ``claims`` (text, kind, span, support, evidence), ``flags``, ``unscored`` (metric -> reason).
+        summary: metric -> mean, low, high, n, unscored, clusters.
+        signature: What made the claim-based scores.
+        counts: What was read and what could not be scored, by reason.
+        notes: Sentences that readers must see.
+        signatures: metric -> full signature.
+    """
+
+    per_item: list[dict[str, Any]]
+    summary: dict[str, dict[str, Any]]
+    signature: str
+    counts: dict[str, int]
+    notes: list[str] = field(default_factory=list)
+    signatures: dict[str, str] = field(default_factory=dict)
+
+
+def evaluate(
+    predictions: Sequence[Prediction],
+    examples: Sequence[ClarificationExample],
+    passages_by_id: Mapping[str, Sequence[Passage]] | None = None,
+    settings: MetricSettings | None = None,
+    *,
+    entailment: EntailmentScorer | None = None,
+) -> Evaluation:
+    """Score one system's questions.
+
+    Args:
+        predictions: At most one per example; examples without one are unscored (``no-prediction``) and counted.
+        examples: The queries; gold questions are read by reference metrics only.
+        passages_by_id: D by example id: what every system is scored against. Where an id is missing, the passages
+            that the prediction names count, else those of the example.
+        settings: See ``MetricSettings``.
+        entailment: Entailment model for support; without one words alone decide.
+
+    Raises:
+        UserError: for no examples, two predictions or examples with one id, or predictions for unknown ids.
+    """
+    settings = settings or MetricSettings()
+    by_id = _aligned(predictions, examples)
+    fit = settings.fit or load_fit(with_entailment=entailment is not None)
+    contexts, source = _passages(by_id, examples, passages_by_id)
+    found = []
+    for example in examples:
+        prediction = by_id.get(example.id)
+        names = [p.title for p in contexts[example.id]]
+        found.append(claims(prediction.question, example.query, names) if prediction else [])
+    supports = support(
+        [(e.query, c, contexts[e.id]) for e, c in zip(examples, found, strict=True)], entailment=entailment, fit=fit
+    )
+    rows = [
+        _row(example, by_id.get(example.id), contexts[example.id], result, fit)
+        for example, result in zip(examples, supports, strict=True)
+    ]
+    _add_references(rows, examples, by_id, settings.references)
+    _count_unscored(rows)
+    metrics = [name for name in _metric_names(rows) if any(name in row for row in rows)]
+    clusters = [e.cluster for e in examples]
+    summary = {
+        name: bootstrap_ci([row.get(name) for row in rows], clusters, settings.seed).to_dict() for name in metrics
+    }
+    made = signature(
+        fit=fit.version, tau=fit.tau, passages=settings.passages or source,
+        nli=entailment.signature if entailment is not None else "nli:none",
+    )  # fmt: skip
+    return Evaluation(
+        per_item=rows,
+        summary=summary,
+        signature=made,
+        counts=_counts(rows, predictions, examples),
+        notes=_notes(entailment, source),
+        signatures={name: full(name, made) for name in metrics},
+    )
+
+
+def _aligned(
+    predictions: Sequence[Prediction], examples: Sequence[ClarificationExample]
+) -> dict[str, Prediction]:
+    if not examples:
+        raise UserError("there are no examples, so there is nothing to score predictions against; give at least one")
+    ids = Counter(e.id for e in examples)
+    twice = [i for i, n in ids.items() if n > 1]
+    if twice:
+        raise UserError(f"two examples have the id '{twice[0]}', so predictions cannot be assigned; make ids unique")
+    by_id: dict[str, Prediction] = {}
+    for prediction in predictions:
+        if prediction.id in by_id:
+            raise UserError(
+                f"two predictions have the id '{prediction.id}', but a system asks one question for a query; keep one"
+            )
+        by_id[prediction.id] = prediction
+    unknown = [i for i in by_id if i not in ids]
+    if unknown:
+        raise UserError(
+            f"{len(unknown)} of {len(by_id)} predictions have an id that no example has (the first is '{unknown[0]}'), so "
+            "they cannot be scored; give the examples that the predictions were made for"
+        )
+    return by_id
+
+
+def _passages(
+    by_id: Mapping[str, Prediction],
+    examples: Sequence[ClarificationExample],
+    given: Mapping[str, Sequence[Passage]] | None,
+) -> tuple[dict[str, list[Passage]], str]:
+    """Return D per example and where it came from."""
+    contexts: dict[str, list[Passage]] = {}
+    sources: Counter[str] = Counter()
+    for example in examples:
+        prediction = by_id.get(example.id)
+        if given is not None and example.id in given:
+            contexts[example.id] = list(given[example.id])
+            sources["given"] += 1
+        elif prediction is not None and prediction.passages is not None:
+            contexts[example.id] = list(prediction.passages)
+            sources["predictions"] += 1
+        else:
+            contexts[example.id] = list(example.passages)
+            sources["examples"] += 1
+    return contexts, "+".join(sorted(sources))
+
+
+def _row(
+    example: ClarificationExample,
+    prediction: Prediction | None,
+    passages: Sequence[Passage],
+    result: QuestionSupport,
+    fit: SupportFit,
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "id": example.id,
+        "system": prediction.system if prediction else "",
+        "query": example.query,
+        "question": prediction.question if prediction else "",
+    }
+    if prediction is None:
+        return row | {"claims": [], "flags": [], "reason": "no-prediction"}
+    problem = unreadable(prediction.question) or (None if passages else "no-passages")
+    scores = faith_scores(result, fit.tau, problem)
+    words = grounding(prediction.question, example.query, result.claims, [prepare(p) for p in passages])
+    row |= scores.values
+    row |= {
+        "grounding": words.grounding, "unsupported": words.unsupported if passages else None,
+        "same_option": words.same_option, "empty": words.empty, "options": float(words.options),
+        "length": float(words.length),
+    }  # fmt: skip
+    row["claims"] = _claim_rows(result, passages, fit.tau)
+    row["flags"] = _flags(row)
+    row["reason"] = problem or ("no-claims" if not result.claims else "")
+    return row
+
+
+def _claim_rows(result: QuestionSupport, passages: Sequence[Passage], tau: float) -> list[dict[str, Any]]:
+    rows = []
+    for j, (claim, value) in enumerate(zip(result.claims, result.per_claim, strict=True)):
+        row: dict[str, Any] = {
+            "text": claim.text, "kind": claim.kind, "start": claim.start, "end": claim.end,
+            "hypothesis": claim.hypothesis, "distinguishing": claim.distinguishing, "echo": claim.echo,
+            "support": value if passages else None, "supported": value >= tau if passages else None,
+        }  # fmt: skip
+        if passages:
+            best = result.best(j)
+            row["passage"] = passages[best].id
+            row["evidence"] = [
+                {"passage": passages[best].id, "field": s.field, "start": s.start, "end": s.end}
+                for s in evidence_spans(claim, passages[best])
+            ]
+        rows.append(row)
+    return rows
+
+
+def _flags(row: Mapping[str, Any]) -> list[str]:
+    names = {
+        "hallucinated": "hallucinated", "unsupported": "unsupported option", "same_option": "same option twice",
+        "empty": "empty",
+    }  # fmt: skip
+    return [label for name, label in names.items() if row.get(name)]
+
+
+def _add_references(
+    rows: list[dict[str, Any]],
+    examples: Sequence[ClarificationExample],
+    by_id: Mapping[str, Prediction],
+    metrics: Sequence[str],
+) -> None:
+    """Add overlap with the gold questions, where there are any; no claim-based score reads them."""
+    if not metrics or not any(e.questions for e in examples):
+        return
+    from rac.metrics.reference import reference_scores
+
+    asked = [i for i, e in enumerate(examples) if e.id in by_id]
+    scores = reference_scores([rows[i]["question"] for i in asked], [list(examples[i].questions) for i in asked], metrics)
+    for name, values in scores.items():
+        for i, value in zip(asked, values, strict=True):
+            rows[i][name] = value
+
+
+def _metric_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    from rac.metrics.catalog import METRICS
+
+    return list(METRICS)
+
+
+def _count_unscored(rows: list[dict[str, Any]]) -> None:
+    """Give every metric that an item lacks a reason."""
+    for row in rows:
+        present = {name for other in rows[:1] for name in other} | set(row)
+        missing = {}
+        for name in _metric_names(rows):
+            if row.get(name) is not None:
+                continue
+            if name in present or row["reason"] == "no-prediction":
+                missing[name] = row["reason"] or _REASONS.get(name, "not-applicable")
+            if row["reason"] == "no-prediction":
+                row.setdefault(name, None)
+        row["unscored"] = missing
+
+
+_REASONS = {
+    **dict.fromkeys(REFERENCE_METRICS, "no-reference"), "grounding": "no-new-words", "unsupported": "no-options",
+    "same_option": "no-options",
+}  # fmt: skip
+
+
+def _counts(
+    rows: Sequence[Mapping[str, Any]], predictions: Sequence[Prediction], examples: Sequence[ClarificationExample]
+) -> dict[str, int]:
+    reasons = Counter(row["reason"] for row in rows if row["reason"])
+    return {
+        "examples": len(examples), "predictions": len(predictions),
+        **{f"unscored or zero: {name}": n for name, n in sorted(reasons.items())},
+    }  # fmt: skip
+
+
+def _notes(entailment: EntailmentScorer | None, source: str) -> list[str]:
+    notes = []
+    if entailment is None:
+        notes.append("support by words alone: no entailment model was used")
+    elif entailment.note:
+        notes.append(entailment.note)
+    if "+" in source:
+        notes.append(f"D is not of one kind: {source}")
+    return notes
