@@ -238,9 +238,9 @@ class Asker:
         self, query: str, passages: list[Passage], candidates: tuple[str, ...], timings: dict[str, float]
     ) -> Answer | None:
         """Return the template's question, if all its options are supported and different."""
-        from rac.generation.templates import template_question
+        from rac.generation.templates import typed_question
 
-        question = template_question(query, passages)
+        question = typed_question(query, passages)
         score = self.scorer.score(question, query, passages)
         if not self._passes(score, 1.0):
             return None

@@ -49,6 +49,8 @@ _SPECS = (
                "Share with a NOT-TYPE claim under the threshold.", True),
     MetricSpec("hallucinated_attribute", "Hallucinated presupposition", "Faithfulness by kind", "lower",
                "Share with an ATTRIBUTE claim under the threshold.", True),
+    MetricSpec("good", "Good", "Words", "higher",
+               "Share with two or more options, each carried by one passage, no two the same. Won by copying titles.", True),
     MetricSpec("unsupported", "Unsupported option", "Words", "lower",
                "Share with an option that has a word in no single passage. Takes synonyms for inventions.", True),
     MetricSpec("same_option", "Same option twice", "Words", "lower",

@@ -5,6 +5,8 @@
                       stand somewhere in D (all passages pooled)
 ``unsupported``       1 if an option, topic or denied type is carried by no single passage   0 or 1
 ``same_option``       1 if two options have the same words outside query and frame           0 or 1
+``good``              1 if two or more things are offered, each carried by one passage, and no     0 or 1
+                      two are the same; an empty question is not good
 ``empty``             1 if the question has no word                                          0 or 1
 ``options``           number of things offered                                               count
 ``length``            number of words                                                        count
@@ -33,6 +35,7 @@ class Grounding:
     grounding: float | None
     unsupported: float | None
     same_option: float | None
+    good: float | None
     empty: float
     options: int
     length: int
@@ -60,10 +63,12 @@ def grounding(question: str, query: str, claims: Sequence[Claim], passages: Sequ
     unsupported = None
     if offered:
         unsupported = float(any(not carried(claim, query, passages) for claim in offered))
+    twice = float(same_option_twice(offered)) if offered else None
     return Grounding(
         grounding=grounded,
         unsupported=unsupported,
-        same_option=float(same_option_twice(offered)) if offered else None,
+        same_option=twice,
+        good=float(len(offered) >= 2 and not unsupported and not twice) if passages else None,
         empty=float(not found),
         options=len(offered),
         length=len(found),

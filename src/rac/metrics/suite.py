@@ -196,7 +196,7 @@ def _row(
     row |= scores.values
     row |= {
         "grounding": words.grounding, "unsupported": words.unsupported if passages else None,
-        "same_option": words.same_option, "empty": words.empty, "options": float(words.options),
+        "same_option": words.same_option, "good": words.good, "empty": words.empty, "options": float(words.options),
         "length": float(words.length),
     }  # fmt: skip
     row["claims"] = _claim_rows(result, passages, fit.tau)

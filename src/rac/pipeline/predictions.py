@@ -126,10 +126,10 @@ def _asker(run: RunDirectory, system: str) -> Callable[[list[Item]], list[str]]:
     if system == "gold":
         return lambda items: [example.questions[0] if example.questions else "" for example, _ in items]
     if system.startswith("template"):
-        from rac.generation.templates import template_question
+        from rac.generation.templates import title_question, typed_question
 
-        titles_only = system == "template-titles"
-        return lambda items: [template_question(e.query, passages, titles_only=titles_only) for e, passages in items]
+        write = title_question if system == "template-titles" else typed_question
+        return lambda items: [write(e.query, passages) for e, passages in items]
 
     from rac.generation.local import LocalGenerator
 

@@ -1,0 +1,173 @@
+"""Stages ``metrics`` and ``report``: score every system against the same D, test the differences, write them down."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from rac.files import atomic_path, iterate_json_lines, read_json, read_records, write_json
+from rac.pipeline.data import load_examples
+from rac.pipeline.predictions import contexts, predict_stages
+from rac.pipeline.run_directory import RunDirectory, Stage
+from rac.records import ClarificationExample, Passage, Prediction
+from rac.report.build import PRINTED, metric_infos, report_data, summary_table
+
+log = logging.getLogger(__name__)
+
+METRICS_SCHEMA = 1
+REFERENCE_GROUP = "Overlap with references"
+
+
+def subsets(examples: Sequence[ClarificationExample]) -> dict[str, set[str]]:
+    """Return the groups of queries that get a table each: all, and those that the source calls natural, if it does."""
+    found = {"all": {e.id for e in examples}}
+    if any("natural" in e.meta for e in examples):
+        found["natural"] = {e.id for e in examples if e.meta.get("natural")}
+    return found
+
+
+def metrics_stage(run: RunDirectory) -> dict[str, Any]:
+    """Score all predictions; write ``scores/D/SYSTEM.jsonl`` and ``metrics.json``."""
+    recipe = run.recipe
+    systems = recipe.evaluation.systems
+
+    def work() -> Stage:
+        from rac.metrics.suite import MetricSettings, evaluate
+
+        examples = load_examples(run, "evaluation")
+        tables: list[dict[str, Any]] = []
+        outputs = []
+        signatures: dict[str, str] = {}
+        notes: dict[str, list[str]] = {}
+        for source in recipe.evaluation.passages:
+            found = contexts(run, source)
+            named = f"{source}{recipe.prompt.top_k}" if source == "retrieved" else source
+            items: dict[str, list[dict[str, Any]]] = {}
+            for system in systems:
+                predictions = read_records(run / f"predictions/{source}/{system}.jsonl", Prediction)
+                evaluation = evaluate(
+                    predictions, [e for e in examples if e.id in found], found, MetricSettings(named, seed=recipe.seed)
+                )
+                signatures[source] = evaluation.signature
+                notes[source] = evaluation.notes
+                items[system] = [_without_own_reference(item, system) for item in evaluation.per_item]
+                outputs.append(f"scores/{source}/{system}.jsonl")
+                _write_lines(run / outputs[-1], items[system])
+            for subset, ids in subsets(examples).items():
+                tables.append(
+                    summary_table(
+                        _table_name(source, subset, recipe.prompt.top_k),
+                        {s: [i for i in rows if i["id"] in ids] for s, rows in items.items()},
+                        {e.id: e.cluster for e in examples},
+                        seed=recipe.seed,
+                        resamples=recipe.evaluation.bootstrap_samples,
+                        extra={"passages": source, "subset": subset},
+                    )
+                )
+        write_json(
+            run / "metrics.json",
+            {
+                "schema": METRICS_SCHEMA,
+                "run": recipe.name,
+                "signature": " ; ".join(signatures.values()),
+                "signatures": signatures,
+                "notes": sorted({note for own in notes.values() for note in own}),
+                "metrics": [vars(info) for info in metric_infos()],
+                "printed": list(PRINTED),
+                "tables": tables,
+            },
+        )
+        return Stage(["metrics.json", *outputs], {"systems": len(systems), "queries": len(examples)})
+
+    inputs = {
+        "upstream": run.output_hash("data", "retrieve", *(f"predict-{s}" for s in systems)),
+        "recipe": recipe.digest("evaluation", "prompt", "seed"),
+    }
+    return run.run("metrics", inputs, work, label="measuring")
+
+
+def _without_own_reference(item: dict[str, Any], system: str) -> dict[str, Any]:
+    """Leave reference metrics of gold out: gold is its own reference."""
+    if system != "gold":
+        return item
+    own = {info.name for info in metric_infos() if info.group == REFERENCE_GROUP}
+    return {key: (None if key in own else value) for key, value in item.items()}
+
+
+def _table_name(source: str, subset: str, top_k: int) -> str:
+    d = f"D = retrieved top {top_k}" if source == "retrieved" else "D = gold passages"
+    return d if subset == "all" else f"{d}, {subset} queries"
+
+
+def _write_lines(path: Any, rows: Sequence[dict[str, Any]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
+        for row in rows:
+            handle.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def report_stage(run: RunDirectory) -> dict[str, Any]:
+    """Write ``report.html`` and ``report.md`` from the metrics and predictions."""
+
+    def work() -> Stage:
+        from rac.report.html import write_report
+        from rac.report.markdown import write_markdown
+
+        examples = load_examples(run, "evaluation")
+        metrics = read_json(run / "metrics.json")
+        source = run.recipe.evaluation.passages[0]
+        found: dict[str, list[Passage]] = contexts(run, source)
+        items = {
+            system: [row for _, row in iterate_json_lines(run / f"scores/{source}/{system}.jsonl")]
+            for system in run.recipe.evaluation.systems
+        }
+        data = report_data(
+            title=f"Clarifying questions: {run.recipe.name}",
+            metrics=metrics,
+            examples=examples,
+            passages=found,
+            items=items,
+            notes=_notes(run),
+            warnings=metrics["notes"],
+            passages_used=_table_name(source, "all", run.recipe.prompt.top_k).removeprefix("D = "),
+        )
+        write_report(run / "report.html", data)
+        write_markdown(run / "report.md", data)
+        return Stage(["report.html", "report.md"])
+
+    return run.run("report", {"upstream": run.output_hash("metrics")}, work, label="writing the report")
+
+
+def _notes(run: RunDirectory) -> list[str]:
+    """Say what the run was made of: data, what was dropped and why, training, time."""
+    notes = []
+    data = run.record("data") or {}
+    counts = data.get("counts", {})
+    notes.append(
+        f"Data: {run.recipe.data.source}; queries: {counts.get('train')} for stage 1, {counts.get('pairs')} for pairs, "
+        f"{counts.get('evaluation')} held out."
+    )
+    for stage in ("retrieve", "grounded", "ungrounded", "pairs", "rac"):
+        record = run.record(stage)
+        if record:
+            notes.append(f"{stage}: {_flat(record['counts'])} ({record['seconds']:.0f} s).")
+    return notes
+
+
+def _flat(counts: dict[str, Any], prefix: str = "") -> str:
+    parts = []
+    for key, value in counts.items():
+        if isinstance(value, dict):
+            if key == "training":
+                kept = ("steps", "prompts", "questions", "tokens_per_second", "first_loss", "last_loss")
+                value = {k: value[k] for k in kept if k in value}
+            parts.append(_flat(value, f"{prefix}{key} "))
+        elif isinstance(value, float):
+            parts.append(f"{prefix}{key} {value:.3g}")
+        elif isinstance(value, int | str):
+            parts.append(f"{prefix}{key} {value}")
+    return ", ".join(p for p in parts if p)
+
+
+__all__ = ["metrics_stage", "predict_stages", "report_stage", "subsets"]
