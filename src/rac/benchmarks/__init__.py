@@ -7,12 +7,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rac.benchmarks import claqua
+from rac.benchmarks import (
+    abg_coqa,
+    ambignq,
+    cambignq,
+    claqua,
+    clariq,
+    inscit,
+    mimics,
+    mimics_duo,
+    pacific,
+    paqa,
+    qulac,
+    white_sharc,
+)
 from rac.benchmarks.base import Benchmark, BenchmarkData, BenchmarkInfo, RemoteFile
-from rac.benchmarks.fetch import default_directory, fetch
+from rac.benchmarks.column_settings import ColumnMap
+from rac.benchmarks.fetch import default_directory, fetch_files
 from rac.errors import UserError, did_you_mean
 
-READERS: dict[str, Benchmark] = {module.BENCHMARK.info.name: module.BENCHMARK for module in (claqua,)}
+_MODULES = (
+    clariq, qulac, cambignq, paqa, claqua, inscit, abg_coqa, pacific, white_sharc, mimics, mimics_duo, ambignq,
+)  # fmt: skip
+
+READERS: dict[str, Benchmark] = {module.BENCHMARK.info.name: module.BENCHMARK for module in _MODULES}
+"""Every benchmark by name: the four of the RAC paper first."""
 
 
 def get_benchmark(name: str) -> Benchmark:
@@ -28,15 +47,21 @@ def get_benchmark(name: str) -> Benchmark:
 
 
 def load(
-    name: str, split: str = "all", *, directory: Path | str | None = None, mirror: Path | str | None = None
+    name: str,
+    split: str = "all",
+    *,
+    directory: Path | str | None = None,
+    mirror: Path | str | None = None,
+    columns: ColumnMap | None = None,
 ) -> BenchmarkData:
     """Read a benchmark, after fetching and verifying the files that are not there yet.
 
     Args:
         name: A key of ``READERS``.
-        split: One of its splits, or ``all``.
+        split: One of its splits, or ``all``; see ``Benchmark.read`` for folds.
         directory: Where its files lie or shall lie; ``default_directory()`` if None.
-        mirror: See ``fetch``.
+        mirror: See ``fetch_files``.
+        columns: See ``Benchmark.read``.
 
     Raises:
         UserError: for an unknown name or split, or files that can neither be found nor fetched.
@@ -44,8 +69,8 @@ def load(
     """
     benchmark = get_benchmark(name)
     directory = Path(directory) if directory is not None else default_directory()
-    fetch(benchmark.info, split=split, directory=directory, mirror=mirror)
-    return benchmark.read(directory, split)
+    fetch_files(benchmark.info, split=split, directory=directory, mirror=mirror)
+    return benchmark.read(directory, split, columns=columns)
 
 
 __all__ = [
@@ -53,9 +78,10 @@ __all__ = [
     "Benchmark",
     "BenchmarkData",
     "BenchmarkInfo",
+    "ColumnMap",
     "RemoteFile",
     "default_directory",
-    "fetch",
+    "fetch_files",
     "get_benchmark",
     "load",
 ]

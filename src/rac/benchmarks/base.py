@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from rac.errors import UserError, did_you_mean
+from rac.benchmarks.column_settings import ColumnMap
+from rac.benchmarks.splits import carve, take_part
+from rac.errors import DataError, UserError, did_you_mean
 from rac.records import ClarificationExample, Passage
 
 
@@ -42,9 +45,12 @@ class RemoteFile:
 class BenchmarkInfo:
     """What a user wants to know before using a benchmark.
 
-    ``passages`` says where D comes from; ``missing`` what is not in it; ``splitting`` how its splits are made or what
-    splits and folds must keep together. ``files`` is empty where the publisher's files have to be fetched by hand:
-    ``url`` then says where from.
+    ``splits`` are those whose files are pinned. ``by_hand`` maps further splits, which the publisher holds back or
+    serves elsewhere, to where a user puts the file under the benchmark directory. ``carved`` gives the shares of the
+    splits that are made here, by the hash of ``group``, from a benchmark with one file only.
+
+    ``passages`` says where D comes from, and ``own_passages`` whether the benchmark brings it; ``missing`` says what
+    is not in it, ``splitting`` what makes the splits and what they keep together.
     """
 
     name: str
@@ -54,13 +60,31 @@ class BenchmarkInfo:
     citation: str
     splits: tuple[str, ...]
     passages: str
+    own_passages: bool
     missing: str
     splitting: str
     files: tuple[RemoteFile, ...] = ()
+    by_hand: tuple[tuple[str, str], ...] = ()
+    carved: tuple[tuple[str, float], ...] = ()
 
     def files_of(self, split: str = "all") -> tuple[RemoteFile, ...]:
-        """Return the files that a split (or ``all``) needs."""
-        return tuple(f for f in self.files if split == "all" or f.split in ("", split))
+        """Return the pinned files that a split needs (``all``: every file; none for a split brought by hand)."""
+        base = split.partition(":")[0]
+        if base in dict(self.by_hand):
+            return ()
+        return tuple(f for f in self.files if base == "all" or f.split in ("", base))
+
+    def check_split(self, split: str) -> str:
+        """Return the split without its part (``dev:fold 1/5`` is ``dev``).
+
+        Raises:
+            UserError: if there is no such split.
+        """
+        base = split.partition(":")[0]
+        known = (*self.splits, *dict(self.by_hand), "all")
+        if base not in known:
+            raise UserError(f"benchmark '{self.name}' has no split '{base}' here; {did_you_mean(base, known)}")
+        return base
 
 
 @dataclass(frozen=True)
@@ -76,8 +100,9 @@ class BenchmarkData:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-Reader = Callable[[Path, str, "Counter[str]"], tuple[list[ClarificationExample], list[Passage]]]
-"""A reader gets the directory, the split or ``all``, and a counter to fill; it returns examples and corpus."""
+Reader = Callable[..., tuple[list[ClarificationExample], list[Passage]]]
+"""``reader(directory, split, counts)`` returns examples and corpus and fills the counter; ``split`` may be ``all``
+where files are pinned. One that takes a column map gets it as a fourth argument."""
 
 
 @dataclass(frozen=True)
@@ -86,23 +111,70 @@ class Benchmark:
 
     info: BenchmarkInfo
     reader: Reader
+    takes_columns: bool = False
 
-    def read(self, directory: Path | str, split: str = "all") -> BenchmarkData:
-        """Read one split, or all of them.
+    def read(self, directory: Path | str, split: str = "all", *, columns: ColumnMap | None = None) -> BenchmarkData:
+        """Read one split, a part of one, or all pinned splits.
 
         Args:
             directory: Holds the files as ``OWNER/REPO/PATH`` (what ``rac fetch`` makes, and the layout of a mirror).
-            split: One of ``info.splits``, or ``all``.
+            split: One of ``info.splits`` or ``info.by_hand``, or ``all``; with ``:fold I/K`` only fold I of K (from
+                1), with ``:but I/K`` all folds except that one. Folds keep ``group`` together.
+            columns: Which column holds what, for a benchmark whose columns are not documented (PaQa).
 
         Raises:
-            UserError: if there is no such split.
+            UserError: if there is no such split, or the benchmark takes no column map.
             DataError: if a file is missing or its content is not what the format says.
         """
-        known = (*self.info.splits, "all")
-        if split not in known:
-            raise UserError(f"benchmark '{self.info.name}' has no split '{split}' here; {did_you_mean(split, known)}")
+        base = self.info.check_split(split)
+        part = split.partition(":")[2]
         counts: Counter[str] = Counter()
-        examples, corpus = self.reader(Path(directory), split, counts)
+        reader = self.reader
+        if self.takes_columns:
+            reader = partial(reader, columns=columns)
+        elif columns is not None:
+            raise UserError(
+                f"a column map was given, but the format of {self.info.name} is known; leave the map away, or import a "
+                "table of your own with rac import"
+            )
+        examples, corpus = self._read_base(reader, Path(directory), base, counts)
+        if part:
+            examples = take_part(examples, part)
         counts["examples"] = len(examples)
         counts["corpus passages"] = len(corpus)
-        return BenchmarkData(examples, corpus, dict(counts))
+        return BenchmarkData(
+            examples, corpus, {name: count for name, count in counts.items() if count or name in _KEEP}
+        )
+
+    def _read_base(
+        self, reader: Reader, directory: Path, base: str, counts: Counter[str]
+    ) -> tuple[list[ClarificationExample], list[Passage]]:
+        by_hand = dict(self.info.by_hand)
+        if base in by_hand and not (directory / by_hand[base]).is_file():
+            raise DataError(
+                directory / by_hand[base],
+                f"no such file; the split '{base}' of {self.info.name} is not fetched: get it from {self.info.url} "
+                "and put it there",
+            )
+        if base == "all" and not self.info.splits:
+            present = [name for name, path in self.info.by_hand if (directory / path).is_file()]
+            if not present:
+                raise DataError(
+                    directory,
+                    f"holds no file of {self.info.name}, which is not fetched: get it from {self.info.url} and put it "
+                    f"there as {' or '.join(path for _, path in self.info.by_hand)}",
+                )
+            parts = [reader(directory, name, counts) for name in present]
+            corpus = {p.id: p for _, passages in parts for p in passages}
+            return [e for examples, _ in parts for e in examples], list(corpus.values())
+        carved = self.info.carved
+        examples, corpus_list = reader(directory, "all" if base in dict(carved) else base, counts)
+        if carved and base not in by_hand:
+            examples = carve(examples, carved)
+            if base != "all":
+                counts["examples of the other splits (not asked for)"] = sum(e.split != base for e in examples)
+                examples = [e for e in examples if e.split == base]
+        return examples, corpus_list
+
+
+_KEEP = frozenset({"examples", "corpus passages"})

@@ -1,7 +1,7 @@
 """CLAQUA (Xu et al., EMNLP 2019), single turn, task 2: which of two entities of one name is meant.
 
-Source: https://github.com/msra-nlc/MSParS_V2.0, ``data/single-turn/task2``. Licence: Apache-2.0.
-Sizes: 3,507 training and 431 validation rows, each with one question and two entities; 7,596 different entities.
+Source: https://github.com/msra-nlc/MSParS_V2.0, ``data/single-turn/task2``. Licence: Apache-2.0. Sizes: 3,507
+training and 431 validation rows, each with one question and two entities; 7,596 different entities.
 
 Files: ``src-SPLIT.txt`` and ``tgt-SPLIT.txt``, one example a line, in the same order::
 
@@ -9,16 +9,17 @@ Files: ``src-SPLIT.txt`` and ``tgt-SPLIT.txt``, one example a line, in the same 
     tgt   Which one do you mean, <e> or <e>, when you say Rescue? <TSP> arcade game Rescue <TSP> Rescue published by X
 
 Fields: ``questions`` is the target with its slots filled, ``facets`` the slots, ``passages`` and ``passage_ids`` both
-entities, ``group`` the entities' common name (25 names lie in both splits), ``meta.natural`` is true when no option is
-"non T X" (an option defined by lacking a type, 31 % of training and 35 % of validation). The corpus is every entity
-of both splits. ``types`` are readable: "music.artist" becomes "music artist", "geography.lake" becomes "lake". Types
-that say how the database stores a thing (``ratings.rated_entity`` and the like: 40 % of all types, and no gold option
-uses one) are left out unless a thing has no other.
+entities, ``group`` the entities' common name (25 names lie in both splits), ``meta.natural`` is true when no option
+is "non T X" (an option defined by lacking a type, 31 % of training and 35 % of validation). The corpus is every
+entity of both splits. ``types`` are readable: "music.artist" becomes "music artist", "geography.lake" becomes "lake".
+Types that say how the database stores a thing (``ratings.rated_entity`` and the like: 40 % of all types, and no gold
+option uses one) are left out unless a thing has no other.
 
 On purpose: four slots carry annotation behind ``<SMP>``, which is cut off; four rows have broken markers (``TSP>``,
 ``<>``), which are mended; rows whose slots still do not fit (three ``<e>`` for two parts) are left out; a row that
 occurs twice becomes one example. The text is partly mojibake (UTF-8 read as GBK): it is kept as it is. All of that is
-counted. Not here: the test split, the knowledge-base triples, task 1 (is clarification needed) and the multi-turn part.
+counted. Not here: the test split, the knowledge-base triples, task 1 (is clarification needed) and the multi-turn
+part.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ INFO = BenchmarkInfo(
     citation="Xu et al.: Asking Clarification Questions in Knowledge-Based Question Answering. EMNLP-IJCNLP 2019",
     splits=("train", "validation"),
     passages="its own corpus: all 7,596 entities (name, types, description); two gold ones for each query",
+    own_passages=True,
     missing="test split, task 1, multi-turn part",
     splitting="the publisher's; group = the entities' name",
     files=(
@@ -61,11 +63,11 @@ INFO = BenchmarkInfo(
 
 # A name space is shown only before a last word that several name spaces share: "tv actor", but "lake".
 _SHARED_WORDS = frozenset(
-    """
+    re.findall(r"\w+", """
     actor artist athlete author board_member character coach crewmember creator director division entity group house
     league operation player producer production program publisher series series_episode subject team writer
-    """.split()
-)
+    """)
+)  # fmt: skip
 # These say nothing about the thing itself.
 _EMPTY_NAMESPACES = frozenset({"media_common", "ratings", "common", "dev/common", "award", "event", "people"})
 _RENAMED = {

@@ -22,7 +22,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from rac.benchmarks.base import BenchmarkInfo, RemoteFile
-from rac.errors import UserError, did_you_mean
+from rac.errors import UserError
 from rac.files import sha256_file
 from rac.progress import Progress
 
@@ -76,7 +76,7 @@ def is_present(info: BenchmarkInfo, directory: Path | str, split: str = "all") -
     return bool(paths) and all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
 
-def fetch(
+def fetch_files(
     info: BenchmarkInfo,
     *,
     split: str = "all",
@@ -100,15 +100,13 @@ def fetch(
         wait: Seconds before the second attempt; doubled for each further one.
 
     Raises:
-        UserError: for an unknown split, a benchmark without pinned files whose files are not there, a file that
-            cannot be had, or one whose size or checksum differs (both values are named).
+        UserError: for an unknown split, a file that cannot be had, or one whose size or checksum differs (both values
+            are named).
     """
-    known = (*info.splits, "all")
-    if split not in known:
-        raise UserError(f"benchmark '{info.name}' has no split '{split}' here; {did_you_mean(split, known)}")
+    info.check_split(split)
     target = Path(directory) if directory is not None else default_directory()
-    if not info.files:
-        return []
+    if not info.files_of(split):
+        return []  # brought by hand: the reader says what is missing and where it belongs
     source = mirror_directory(mirror)
     result = []
     for file in info.files_of(split):

@@ -1,4 +1,4 @@
-"""Reading text that others wrote: lines, tables, and signs of damage that are counted and left as they are."""
+"""Helpers for text that others wrote: lines, stable ids, windows, and signs of damage (counted, never mended)."""
 
 from __future__ import annotations
 
@@ -60,3 +60,45 @@ def _is_misread(run: str) -> bool:
         if any(ord(c) > 127 for c in repaired):
             return True
     return False
+
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+|\n\s*\n")
+
+
+def windows(text: str, max_words: int) -> list[tuple[int, int]]:
+    """Split a text at sentence ends into pieces of at most ``max_words`` words; longer sentences are cut at words.
+
+    Returns:
+        (start, end) character offsets, end exclusive, without white space at either end; together they hold every
+        word of the text, in order.
+    """
+    if max_words < 1:
+        raise ValueError("max_words must be at least 1")
+    sentences: list[tuple[int, int]] = []
+    start = 0
+    for match in [*_SENTENCE_END.finditer(text), None]:
+        end = match.start() if match else len(text)
+        # Closing quotes belong to the sentence before them.
+        if match:
+            end += len(match.group()) - len(match.group().lstrip("\"'”’)]"))
+        words = [(start + w.start(), start + w.end()) for w in re.finditer(r"\S+", text[start:end])]
+        for first in range(0, len(words), max_words):
+            piece = words[first : first + max_words]
+            sentences.append((piece[0][0], piece[-1][1]))
+        start = end
+    pieces: list[tuple[int, int]] = []
+    size = 0
+    for begin, end in sentences:
+        length = len(text[begin:end].split())
+        if pieces and size + length <= max_words:
+            pieces[-1] = (pieces[-1][0], end)
+            size += length
+        else:
+            pieces.append((begin, end))
+            size = length
+    return pieces
+
+
+def squeeze(text: str) -> str:
+    """Return text with every run of white space as one space, none at the ends."""
+    return " ".join(text.split())

@@ -41,7 +41,7 @@ def fetch(
             f"'{info.name}' has no pinned files here, so it cannot be fetched; get it by hand from {info.url} and see "
             "docs/benchmarks.md for where its files belong"
         )
-    fetched = benchmarks.fetch(info, split=split, directory=where, mirror=mirror)
+    fetched = benchmarks.fetch_files(info, split=split, directory=where, mirror=mirror)
     for item in fetched:
         typer.echo(f"{item.status:<10}  {item.file.size:>9,} bytes  SHA-256 verified  {item.path}")
     typer.echo(f"{info.title}\n  licence:  {info.licence}\n  cite:     {info.citation}\n  passages: {info.passages}")
