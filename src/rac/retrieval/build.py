@@ -211,7 +211,7 @@ def _matters(key: str, stored: IndexSettings) -> bool:
         return stored.strategy in ("hybrid", "milvus")
     if key in ("uri", "collection"):
         return stored.strategy == "milvus"
-    return key not in ("encode_batch",)
+    return key not in ("encode_batch", "build_threads")
 
 
 def open_retriever(name: str, folder: Path, settings: IndexSettings, header: dict[str, Any], entries: int) -> Retriever:

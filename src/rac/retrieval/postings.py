@@ -57,13 +57,35 @@ class PostingsWriter:
         if self._held >= self._block:
             self._spill()
 
+    def carry(self, old: Postings, new_rows: NDArray) -> None:
+        """Take over postings of an older index before anything is added.
+
+        Args:
+            old: The older index.
+            new_rows: [rows of old] number of each row here, -1 to leave it out; ascending where not -1.
+        """
+        for first, last in term_ranges(old.indptr, self._block):
+            start, end = int(old.indptr[first]), int(old.indptr[last])
+            rows = new_rows[old.indices[start:end]]
+            terms = np.repeat(np.arange(first, last), np.diff(old.indptr[first : last + 1]))
+            kept = rows >= 0
+            self._write_piece(terms[kept], rows[kept], old.data[start:end][kept])
+
     def _spill(self) -> None:
         terms, rows, values = (np.concatenate(column) for column in zip(*self._waiting, strict=True))
         order = np.argsort(terms, kind="stable")  # stable: rows stay ascending within a term
-        for name, column in (("terms", terms), ("rows", rows), ("values", values)):
-            np.save(self._piece(self._spilled, name), column[order], allow_pickle=False)
-        self._spilled += 1
+        self._write_piece(terms[order], rows[order], values[order])
         self._waiting, self._held = [], 0
+
+    def _write_piece(self, terms: NDArray, rows: NDArray, values: NDArray) -> None:
+        """Write postings that are sorted by term and row to disk."""
+        for name, column, kind in (
+            ("terms", terms, np.int32),
+            ("rows", rows, np.int32),
+            ("values", values, np.float32),
+        ):
+            np.save(self._piece(self._spilled, name), column.astype(kind), allow_pickle=False)
+        self._spilled += 1
 
     def _piece(self, number: int, name: str) -> Path:
         return Path(self._spills.name) / f"{number:06d}.{name}.npy"

@@ -52,6 +52,11 @@ class IndexSettings(BaseModel):
     approximate: bool = Field(False, description="dense: search a proximity graph (HNSW) instead of every vector")
     hnsw_links: int = Field(16, ge=2, le=128, description="approximate: links per vector")
     ef_build: int = Field(128, ge=8, description="approximate: breadth of the search while building")
+    build_threads: int = Field(
+        1,
+        ge=0,
+        description="approximate: threads that build the graph; only 1 gives the same graph every time, 0 is all",
+    )
     ef_search: int = Field(64, ge=1, description="approximate: breadth of the search; more is slower and finds more")
     parts: tuple[Part, ...] = Field(("bm25", "dense"), description="hybrid: the strategies that are combined")
     fusion: Literal["rrf", "weighted"] = Field(
