@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from rac.errors import UserError
@@ -97,19 +98,13 @@ def _parent_item(
 ) -> ParentScore | None:  # fmt: skip
     if not references or not values:
         return None
-    # Everything that does not depend on the reference is computed once: counts and weights of the prediction's n-grams,
-    # the set of the table's tokens, the table's recall.
+    # What does not depend on the reference is computed once: the table's tokens, the prediction's n-grams, E_r(T).
     in_table = {token for value in values for token in value}
-    counts = [_ngram_counts(prediction, n) for n in range(1, max_order + 1)]
-    weights = [{g: sum(t in in_table for t in g) / n for g in c} for n, c in enumerate(counts, start=1)]
+    text = _Ngrams(prediction, in_table, max_order)
     table_recall = _table_recall(values, prediction) or smoothing
     best: ParentScore | None = None
     for reference in references:
-        precisions, recalls = [], []
-        for n, (count, weight) in enumerate(zip(counts, weights, strict=True), start=1):
-            ref_count = _ngram_counts(reference, n)
-            precisions.append(_precision(count, weight, ref_count))
-            recalls.append(_recall(count, ref_count, in_table, n))
+        precisions, recalls = _by_order(text, _Ngrams(reference, in_table, max_order), in_table)
         smooth = slice(1, None)
         precisions[smooth] = [p or smoothing for p in precisions[smooth]]
         recalls[smooth] = [r or smoothing for r in recalls[smooth]]
@@ -123,32 +118,46 @@ def _parent_item(
     return best
 
 
-def _ngram_counts(tokens: Tokens, n: int) -> Counter[tuple[str, ...]]:
-    return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
+class _Ngrams:
+    """N-grams of one text, counted when asked for, and the sums of their weights, which need no counting."""
+
+    def __init__(self, tokens: Tokens, in_table: set[str], max_order: int) -> None:
+        self.tokens, self.max_order = tokens, max_order
+        self.totals = [max(len(tokens) - n + 1, 0) for n in range(1, max_order + 1)]
+        # sum_g #g n w(g) is the number of table tokens in all windows of n: a difference of sums of prefix sums.
+        prefix = [0, *accumulate(token in in_table for token in tokens)]
+        self.weights = [sum(prefix[n:]) - sum(prefix[:-n]) if t else 0 for n, t in enumerate(self.totals, start=1)]
+        self._counts: dict[int, Counter[tuple[str, ...]]] = {}
+
+    def counts(self, n: int) -> Counter[tuple[str, ...]]:
+        if n not in self._counts:
+            self._counts[n] = Counter(zip(*(self.tokens[i:] for i in range(n)), strict=False))
+        return self._counts[n]
 
 
-def _precision(
-    count: Counter[tuple[str, ...]], weight: dict[tuple[str, ...], float], ref_count: Counter[tuple[str, ...]]
-) -> float:
-    total = count.total()
-    if not total:
-        return 0.0
-    entailed = 0.0
-    for g, c in count.items():
-        shared = min(c, ref_count[g]) if g in ref_count else 0
-        entailed += shared + (c - shared) * weight[g]
-    return entailed / total
+def _by_order(text: _Ngrams, reference: _Ngrams, in_table: set[str]) -> tuple[list[float], list[float]]:
+    """Return E_p^n and E_r^n for each order n.
 
-
-def _recall(count: Counter[tuple[str, ...]], ref_count: Counter[tuple[str, ...]], in_table: set[str], n: int) -> float:
-    found = total = 0.0
-    for g, c in ref_count.items():
-        weight = sum(t in in_table for t in g)
-        if weight:
-            total += weight * c
-            if g in count:
-                found += weight * min(c, count[g])
-    return found / total if total else 1.0
+    An n-gram that is not shared enters E_p^n by its weight only, so that E_p^n = [sum #G w + sum over shared ones of
+    min(#G, #R) (1 - w)] / sum #G, and only shared n-grams are visited; where no (n-1)-gram is shared, no n-gram is.
+    """
+    precisions, recalls = [], []
+    any_shared = True
+    for n in range(1, text.max_order + 1):
+        shared_count = shared_weight = 0  # sums of min(#G, #R), and of that times n w(g)
+        if any_shared:
+            count, ref_count = text.counts(n), reference.counts(n)
+            shared = count.keys() & ref_count.keys()
+            any_shared = bool(shared)
+            for g in shared:
+                both = min(count[g], ref_count[g])
+                shared_count += both
+                shared_weight += both * sum(token in in_table for token in g)
+        total, ref_weight = text.totals[n - 1], reference.weights[n - 1]
+        entailed = (text.weights[n - 1] - shared_weight) / n + shared_count
+        precisions.append(entailed / total if total else 0.0)
+        recalls.append(shared_weight / ref_weight if ref_weight else 1.0)
+    return precisions, recalls
 
 
 def geometric_mean(values: Sequence[float]) -> float:
