@@ -11,7 +11,7 @@ import typer
 from rac.cli import app
 
 if TYPE_CHECKING:
-    from rac.corpus.bootstrap import BootstrapResult, Check
+    from rac.corpus.bootstrap import Bootstrap, BootstrapResult, Check
     from rac.records import Passage
 
 
@@ -46,10 +46,12 @@ def bootstrap(
     settings = Bootstrap(examples=examples, top_k=top_k, questions_per_example=questions, faults_per_example=faults)
     with atomic_path(output) as temporary:
         temporary.mkdir()
-        passages = list(read_corpus(corpus))
-        searcher = open_index(index) if index else build_index(passages, IndexSettings(), temporary / "index")
-        result = make(passages, searcher, settings, seed, check=selection_check() if check else None)
-        _write(temporary, result, settings.model_dump(mode="json"), seed, corpus, str(index or "index"), passages)
+        # The corpus is streamed twice instead of kept in memory.
+        searcher = (
+            open_index(index) if index else build_index(read_corpus(corpus), IndexSettings(), temporary / "index")
+        )
+        result = make(read_corpus(corpus), searcher, settings, seed, check=selection_check() if check else None)
+        _write(temporary, result, settings, seed, {"source": corpus, "index": str(index or "index")})
     for name in ("train", "validation", "test"):
         typer.echo(f"{result.counts.get(f'examples: {name}', 0):>7} queries  {output / name}.jsonl")
     typer.echo(f"data card: {output / 'README.md'}")
@@ -70,32 +72,23 @@ def selection_check() -> Check:
     return check
 
 
-def _write(
-    folder: Path, result: BootstrapResult, settings: dict[str, object], seed: int, corpus: str, index: str,
-    passages: Sequence[Passage],
-) -> None:  # fmt: skip
+def _write(folder: Path, result: BootstrapResult, settings: Bootstrap, seed: int, origin: dict[str, str]) -> None:
     from rac import __version__
-    from rac.corpus.bootstrap import Bootstrap
     from rac.corpus.bootstrap.card import data_card
-    from rac.files import sha256_json, write_json, write_records, write_text
+    from rac.files import write_json, write_records, write_text
 
     for name in ("train", "validation", "test"):
         write_records(folder / f"{name}.jsonl", [e for e in result.examples if e.split == name])
     if result.pairs:
         write_records(folder / "faults" / "pairs.jsonl", result.pairs)
-    write_text(folder / "README.md", data_card(result, Bootstrap.model_validate(settings), seed, corpus))
+    write_text(folder / "README.md", data_card(result, settings, seed, origin["source"]))
     write_json(
         folder / "bootstrap.json",
         {
             "version": __version__,
             "seed": seed,
-            "settings": settings,
-            "corpus": {
-                "source": corpus,
-                "passages": len(passages),
-                "sha256": sha256_json([p.to_dict() for p in passages]),
-            },
-            "index": index,
+            "settings": settings.model_dump(mode="json"),
+            "corpus": {**origin, "passages": result.counts["passages"]},
             "counts": result.counts,
             "leakage": result.leakage,
         },

@@ -26,8 +26,9 @@ def data_card(result: BootstrapResult, settings: Bootstrap, seed: int, corpus: s
         f"# Clarification data from `{corpus}`",
         "",
         f"{len(result.examples)} queries with {counts.get('gold questions', 0)} gold questions, made by "
-        f"`rac bootstrap` (seed {seed}) from {counts['passages']} passages without any labels. Nobody has checked them one by one: "
-        "queries are ambiguous names, words and classes found in the corpus, and questions follow patterns.",
+        f"`rac bootstrap` (seed {seed}) from {counts['passages']} passages without any labels. "
+        "Nobody has checked them one by one: queries are ambiguous names, words and classes found in the "
+        "corpus, and questions follow patterns.",
         "",
         "Every option names a passage that the index returned for the query and uses words of that passage only.",
         "The text of options is the corpus's: its licence applies to this data as well.",

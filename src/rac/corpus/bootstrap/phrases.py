@@ -191,8 +191,8 @@ def _first_part(description: str, heads: Counter[str] | None) -> list[str]:
     """Return the words up to the first comma or end of sentence, [] if they do not begin like a noun phrase."""
     # A point ends the phrase behind a whole word only, not in "U.S. Navy officer".
     parts = re.split(r"[;:,](?:\s|$)|(?<=[a-z]{3})\.(?:\s|$)|\s[–—-]\s", without_parenthesis(description))
-    tokens = re.sub(r"^(?:an?|the)\s+", "", parts[0].strip(), flags=re.IGNORECASE).split()
-    if not tokens or tokens[0].lower() in _BAD_START | _PREPOSITIONS | _RELATIVES | {"of"}:
+    tokens = re.sub(r"^(?:(?:an?|the)\s+)+", "", parts[0].strip(), flags=re.IGNORECASE).split()
+    if not tokens or tokens[0].lower() in _BAD_START | _PREPOSITIONS | _RELATIVES | _JOINERS | {"of", "a", "an", "the"}:
         return []
     if len(tokens) == 1 and len(parts) > 1 and heads is not None and heads[tokens[0].lower()] < 2:
         return []  # "Single, usually cylindrical, strand": a lone adjective

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from bootstrap_support import CORPUS, WordSearcher
+from rac.corpus.bootstrap import Bootstrap, bootstrap
+from rac.corpus.bootstrap.card import data_card
+from rac.errors import UserError
+from rac.records import Passage
+
+SETTINGS = Bootstrap(examples=200, validation=0.1, test=0.2)
+SEARCHER = WordSearcher(CORPUS)
+
+
+def test_examples_of_every_kind_with_options_from_the_retrieved_passages() -> None:
+    result = bootstrap(CORPUS, SEARCHER, SETTINGS, 0)
+    assert {e.meta["kind"] for e in result.examples} == {"homonym", "name", "phrase", "acronym", "class"}
+    by_id = {p.id: p for p in CORPUS}
+    for example in result.examples:
+        d = {hit.passage.id for hit in SEARCHER.search_batch([example.query], SETTINGS.top_k)[0]}
+        assert len(example.passage_ids) in (2, 3)
+        assert set(example.passage_ids) <= d
+        assert 1 <= len(example.questions) <= SETTINGS.questions_per_example
+        for facet, passage_id in zip(example.facets, example.passage_ids, strict=True):
+            source = by_id[passage_id]
+            text = f"{source.title} {source.description} {source.text}".lower()
+            for word in facet.replace(",", " ").replace("(", " ").replace(")", " ").lower().split():
+                assert word in text or word == "the", (facet, word)
+
+
+def test_known_questions() -> None:
+    questions = [q for e in bootstrap(CORPUS, SEARCHER, SETTINGS, 0).examples for q in e.questions]
+    assert any("Casablanca (city)" in q and "Casablanca (1942 film)" in q for q in questions)
+    assert any("the opera by Giuseppe Verdi or the opera by Georges Bizet" in q for q in questions)
+
+
+def test_same_seed_same_data_and_another_seed_other_data() -> None:
+    first = bootstrap(CORPUS, SEARCHER, SETTINGS, 7)
+    assert first == bootstrap(CORPUS, SEARCHER, SETTINGS, 7, batch=3)
+    assert first.examples != bootstrap(CORPUS, SEARCHER, SETTINGS, 8).examples
+
+
+def test_ids_and_queries_are_unique_and_groups_stay_together() -> None:
+    examples = bootstrap(CORPUS, SEARCHER, SETTINGS, 0).examples
+    assert max(Counter(e.id for e in examples).values()) == 1
+    assert max(Counter(e.query.lower() for e in examples).values()) == 1
+    split_of: dict[str, str] = {}
+    for example in examples:
+        assert split_of.setdefault(example.group, example.split) == example.split
+
+
+def test_every_query_tried_is_kept_or_counted() -> None:
+    counts = bootstrap(CORPUS, SEARCHER, SETTINGS, 0).counts
+    left_out = sum(n for name, n in counts.items() if name.startswith("queries left out: "))
+    dropped = counts.get("examples left out: share a passage with a held-out query", 0)
+    kept = sum(counts.get(f"examples: {split}", 0) for split in ("train", "validation", "test"))
+    assert counts["queries tried"] == left_out + dropped + kept
+
+
+def test_a_number_of_examples_is_a_limit() -> None:
+    assert len(bootstrap(CORPUS, SEARCHER, Bootstrap(examples=3, validation=0, test=0), 0).examples) == 3
+
+
+def test_the_check_refuses_questions_and_is_counted() -> None:
+    def no_brackets(question: str, query: str, passages: Sequence[Passage]) -> str:
+        assert query
+        assert passages
+        return "brackets" if "(" in question else ""
+
+    result = bootstrap(CORPUS, SEARCHER, SETTINGS, 0, check=no_brackets)
+    assert not any("(" in q for e in result.examples for q in e.questions)
+    assert result.counts["questions left out: brackets"] > 0
+
+
+def test_rewordings_must_keep_every_option() -> None:
+    def shout(question: str, query: str, passages: Sequence[Passage]) -> str:
+        return "Hm. " + question if query == query.lower() else "What do you mean?"
+
+    result = bootstrap(CORPUS, SEARCHER, SETTINGS, 0, reword=shout)
+    assert result.counts["rewordings used"] > 0
+    assert result.counts["rewordings left out: an option or the question mark is missing"] > 0
+    for example in result.examples:
+        assert all(q.startswith("Hm. ") == (example.query == example.query.lower()) for q in example.questions)
+
+
+def test_faults_become_preference_pairs() -> None:
+    result = bootstrap(CORPUS, SEARCHER, SETTINGS.model_copy(update={"faults_per_example": 2}), 0)
+    examples = {e.id: e for e in result.examples}
+    assert result.pairs
+    for pair in result.pairs:
+        assert pair.chosen in examples[pair.example_id].questions
+        assert pair.chosen not in pair.all_rejected
+        assert len(pair.all_rejected) == len(pair.rejected_kinds) <= 2
+        assert set(examples[pair.example_id].passage_ids) <= {p.id for p in pair.passages}
+
+
+def test_near_duplicates_are_one_option() -> None:
+    text = "A long text about a lake in the north that both of the two entries have in common word by word."
+    twins = [
+        Passage(id="1", title="Hope (song)", description="1990 song", text=text),
+        Passage(id="2", title="Hope (lake)", description="Canadian lake", text=text + " Indeed."),
+    ]
+    with pytest.raises(UserError, match="can be told apart"):
+        bootstrap(twins, WordSearcher(twins), Bootstrap(), 0)
+
+
+def test_an_empty_or_plain_corpus_is_refused_with_advice() -> None:
+    with pytest.raises(UserError, match="holds no passage"):
+        bootstrap([], SEARCHER, Bootstrap(), 0)
+    plain = [Passage(id="1", title="One", text="Text."), Passage(id="2", title="Two", text="Other.")]
+    with pytest.raises(UserError, match="give a larger corpus"):
+        bootstrap(plain, WordSearcher(plain), Bootstrap(), 0)
+
+
+def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
+    with pytest.raises(ValueError, match="leave nothing to train on"):
+        Bootstrap(validation=0.5, test=0.5)
+    with pytest.raises(ValueError, match="extra"):
+        Bootstrap(example=3)  # type: ignore[call-arg]
+
+
+def test_the_data_card_tells_counts_and_escapes_the_corpus() -> None:
+    passages = [
+        Passage(id="1", title="Hope <script>", description="1990 song", text="A song about the sea and the wind."),
+        Passage(id="2", title="Hope <script> (film)", description="1991 film", text="Moving pictures of a farm."),
+    ]
+    settings = Bootstrap(validation=0, test=0)
+    card = data_card(bootstrap(passages, WordSearcher(passages), settings, 0), settings, 0, "mine")
+    assert "# Clarification data from `mine`" in card
+    assert "| train | " in card
+    assert "<script>" not in card
