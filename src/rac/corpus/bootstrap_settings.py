@@ -25,7 +25,7 @@ class Bootstrap(BaseModel):
     kinds: tuple[Kind, ...] = Field(KINDS, min_length=1, description="Kinds of ambiguity to look for.")
     max_titles: int = Field(8, ge=2, description="Most titles that may share a name: more, and it is a common word.")
     max_class: int = Field(60, ge=2, description="Most members that a class may have to be asked about.")
-    queries_per_term: int = Field(6, ge=1, le=12, description="Most queries for one ambiguous term.")
+    queries_per_term: int = Field(8, ge=1, le=12, description="Most queries for one ambiguous term.")
     faults_per_example: int = Field(
         0, ge=0, le=5, description="Negatives per query: a gold question with one option changed, for stage 2."
     )

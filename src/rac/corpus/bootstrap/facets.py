@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from rac.corpus.bootstrap.phrases import (
@@ -44,6 +44,7 @@ class Subject:
         phrase: Short noun phrase of the description, None if it has none that can be used.
         years: Years of life as the description gives them ("1841–1919"), "" if it does not.
         acronyms: Abbreviations that the name carries, or that spell the name and stand in the text.
+        common: Words of the name that the corpus uses as common words ("Silent" of "Silent film").
     """
 
     id: str
@@ -52,6 +53,7 @@ class Subject:
     phrase: NounPhrase | None = None
     years: str = ""
     acronyms: tuple[str, ...] = ()
+    common: tuple[str, ...] = ()
 
     @property
     def person(self) -> bool:
@@ -79,7 +81,8 @@ def read_subjects(passages: Iterable[Passage]) -> list[Subject]:
         phrase = noun_phrase(description, heads)
         if phrase:
             phrase = NounPhrase(case.lowered(phrase.short), case.lowered(phrase.long))
-        subjects.append(Subject(subject.id, subject.name, subject.article, phrase, subject.years, subject.acronyms))
+        common = tuple(word for word in words(subject.name) if case.is_common(word))
+        subjects.append(replace(subject, phrase=phrase, common=common))
     return subjects
 
 

@@ -47,6 +47,7 @@ _PLAIN_TOKEN = re.compile(r"^[\w'’&./+–-]+$")
 _ORDINALS = _set("first second third fourth fifth sixth seventh eighth ninth tenth last")
 _DIRECTIONS = _set("north south east west northern southern eastern western central upper lower middle")
 _EMPTY_HEADS = _set("name names term terms word words title one ones thing things concept number")
+_ERAS = _set("BC AD BCE CE c. century")
 _VAGUE_ALONE = _set(
     "group system ability process use object substance form type kind set part activity action act method mechanism "
     "condition property quality space way series collection member study field area change state body"
@@ -109,6 +110,11 @@ class CaseModel:
                     if following[:1].isupper():
                         pairs[f"{word} {following}"] += 1
         self._lower, self._upper, self._pairs = lower, upper, pairs
+
+    def is_common(self, word: str) -> bool:
+        """Whether the corpus writes a word in lower case at least as often as not."""
+        key = word.lower()
+        return self._lower[key] > 0 and self._lower[key] >= self._upper[key]
 
     def lowered(self, phrase: str) -> str:
         """Return ``phrase`` with its first word in lower case, unless the corpus writes that word as a name."""
@@ -177,7 +183,11 @@ def noun_phrase(description: str, heads: Counter[str] | None = None, *, max_word
     tail = _tail(tokens, end, heads)
     long = short + tail if len(short) + len(tail) <= max_words + 2 and "or" not in tail else short
     if _is_superlative(short[0]) and not complement:
-        short = long  # "most populous city" of what?
+        if len(long) == len(short):
+            return None  # "smallest area" of what?
+        short = long
+    if all(token in _ERAS or not any(c.islower() for c in token) for token in short):
+        return None  # "331 BC"
     if len(short) == 1 and short[0].lower() in _VAGUE_ALONE:
         short = long
         if len(short) == 1:

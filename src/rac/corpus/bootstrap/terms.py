@@ -95,9 +95,11 @@ def _homonyms(subjects: Sequence[Subject]) -> Iterator[Term]:
 
 
 def _names(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
+    # Words that name a thing somewhere: the last word of a title that is no epithet ("William the Silent").
+    things = {p[-1].lower() for s in subjects if (p := words(s.name)) and "the" not in p[-2:-1]}
     rows_of: dict[str, dict[int, float]] = defaultdict(dict)
     for row, subject in enumerate(subjects):
-        for word, weight in _words_with_weights(subject):
+        for word, weight in _words_with_weights(subject, things):
             rows_of[word][row] = max(weight, rows_of[word].get(row, 0.0))
     for word, weights in sorted(rows_of.items()):
         likely = {row: w for row, w in weights.items() if w > 0.1}
@@ -105,20 +107,18 @@ def _names(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
             yield Term(word, "name", tuple(sorted(likely)), sum(likely.values()) / len(likely))
 
 
-def _words_with_weights(subject: Subject) -> Iterator[tuple[str, float]]:
-    """Yield the words that a subject may be asked for by, and how likely that is (0..1)."""
+def _words_with_weights(subject: Subject, things: set[str]) -> Iterator[tuple[str, float]]:
+    """Yield the words that a subject may be asked for by, and how likely that is (0..1; 0.1: hardly)."""
     parts = words(subject.name)
     for place, word in enumerate(parts):
-        if (
-            len(word) < 3
-            or word.endswith(".")
-            or word.lower() in _STOP
-            or _ROMAN.match(word)
-            or any(c.isdigit() for c in word)
-        ):
+        if len(word) < 3 or word.endswith(".") or word.lower() in _STOP or _ROMAN.match(word):
+            continue
+        if any(c.isdigit() for c in word):
             continue
         if place == len(parts) - 1:
-            weight = 1.0
+            weight = 0.1 if "the" in parts[place - 1 : place] else 1.0
+        elif word in subject.common and word.lower() not in things:
+            weight = 0.1  # a mere modifier: nobody asks for "silent" to get "Silent film"
         elif place == 0:
             weight = 0.5 if subject.person else 0.8
         else:
