@@ -26,7 +26,7 @@ _DEFINITION = re.compile(
 _JOINING = frozenset(
     """
     a an and at between by for from in of on or that the to which who with
-    """.split()
+    """.split()  # noqa: SIM905 - a column of words is easier to read than a column of quotes
 )
 _LABEL_WORDS = 7
 """Most words of a label that is read off a text."""
