@@ -10,8 +10,12 @@ import re
 
 from rac.records import Passage
 
-HEAD_WORDS = 40
+HEAD_WORDS = 24
 """Most words of types and description in a window's head; types beyond that get windows of their own."""
+WINDOW_WORDS = 48
+"""Most words of text in a window, so that head, text and claim together fit the embedded model."""
+OVERLAP_WORDS = 8
+"""Words that two windows over one long sentence share."""
 
 _ABBREVIATION = re.compile(
     r"(?:\b(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|Mt|Ft|Gen|Col|Capt|Lt|Sgt|Rev|Hon|Gov|Sen|Rep|No|Nos|vs|approx|ca|c|b|d|fl|"
@@ -38,35 +42,46 @@ def split_sentences(text: str) -> list[str]:
     return [s for s in (_SPACE.sub(" ", sentence).strip() for sentence in sentences) if s]
 
 
-def windows(passage: Passage, *, sentences: int = 2, stride: int | None = None) -> list[str]:
-    """Return the premises of a passage: ``title (types; description): one or two sentences``.
+def windows(passage: Passage, *, sentences: int = 2, max_words: int = WINDOW_WORDS) -> list[str]:
+    """Return the premises of a passage: ``title (types, description): one or two sentences``.
 
     Args:
         passage: d_i of D.
-        sentences: Sentences per window.
-        stride: Sentences from one window to the next; by default windows do not overlap.
+        sentences: Most sentences per window.
+        max_words: Most words of text per window. A sentence longer than that is laid over several windows, each of
+            which repeats the last ``OVERLAP_WORDS`` words of the one before.
 
     Returns:
         At least one window unless the passage is empty. Types that do not fit the head of ``HEAD_WORDS`` words make
-        further windows without sentences, so that no type is lost.
+        further windows without sentences, so that no type and no word of the text is lost.
 
     Example:
         >>> windows(Passage(id="p", title="Luna", types=("moon",), text="It is grey. It is round. It is far."))
         ['Luna (moon): It is grey. It is round.', 'Luna (moon): It is far.']
     """
-    if sentences < 1 or (stride is not None and stride < 1):
-        raise ValueError(f"sentences ({sentences}) and stride ({stride}) must be at least 1")
+    if sentences < 1 or max_words <= OVERLAP_WORDS:
+        raise ValueError(f"sentences ({sentences}) must be at least 1 and max_words ({max_words}) over {OVERLAP_WORDS}")
     heads = _heads(passage)
-    parts = split_sentences(passage.text)
-    step = stride or sentences
-    found: list[str] = []
-    for start in range(0, len(parts), step):
-        found.append(" ".join(parts[start : start + sentences]))
-        if start + sentences >= len(parts):
-            break
+    bodies: list[list[str]] = []
+    size = 0
+    for sentence in split_sentences(passage.text):
+        for piece in _pieces(sentence.split(), max_words):
+            if not bodies or len(bodies[-1]) == sentences or size + len(piece) > max_words:
+                bodies.append([])
+                size = 0
+            bodies[-1].append(" ".join(piece))
+            size += len(piece)
     first = heads[0]
-    made = [f"{first}: {body}" if first else body for body in found] or ([first] if first else [])
+    texts = [" ".join(body) for body in bodies]
+    made = [f"{first}: {text}" if first else text for text in texts] or ([first] if first else [])
     return made + heads[1:]
+
+
+def _pieces(words: list[str], max_words: int) -> list[list[str]]:
+    if len(words) <= max_words:
+        return [words]
+    step = max_words - OVERLAP_WORDS
+    return [words[i : i + max_words] for i in range(0, len(words) - OVERLAP_WORDS, step)]
 
 
 def _heads(passage: Passage) -> list[str]:
