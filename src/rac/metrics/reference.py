@@ -63,7 +63,7 @@ def rouge(
         )
     scorer = RougeScorer([ROUGE_KINDS[kind] for kind in kinds], tokenizer=_Tokenizer())
     scores: dict[str, Scores] = {kind: [] for kind in kinds}
-    for question, golds in _usable(questions, references):
+    for question, golds in usable_references(questions, references):
         best = scorer.score_multi(golds, question) if golds else None
         for kind in kinds:
             scores[kind].append(float(best[ROUGE_KINDS[kind]].fmeasure) if best else None)
@@ -112,7 +112,7 @@ def meteor_without_wordnet(questions: Sequence[str], references: References) -> 
     """
     return [
         max(_meteor(_stems(question), _stems(gold)) for gold in golds) if golds else None
-        for question, golds in _usable(questions, references)
+        for question, golds in usable_references(questions, references)
     ]
 
 
@@ -157,7 +157,7 @@ def signature(metrics: Sequence[str] = tuple(METRICS)) -> dict[str, str]:
     return {name: made.get(name, f"{rouge_made}|refs:max") for name in metrics}
 
 
-def _usable(questions: Sequence[str], references: References) -> list[tuple[str, list[str]]]:
+def usable_references(questions: Sequence[str], references: References) -> list[tuple[str, list[str]]]:
     """Pair each question with those of its references that contain a word."""
     if len(questions) != len(references):
         raise UserError(
@@ -176,7 +176,7 @@ def _usable(questions: Sequence[str], references: References) -> list[tuple[str,
 def _sacrebleu(metric: Any, questions: Sequence[str], references: References) -> Scores:
     return [
         (float(metric.sentence_score(question, golds).score) / 100 if tokens(question) else 0.0) if golds else None
-        for question, golds in _usable(questions, references)
+        for question, golds in usable_references(questions, references)
     ]
 
 
