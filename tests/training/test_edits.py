@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rac.metrics.claims import claims
 from rac.metrics.selection import SelectionScorer
 from rac.records import Passage
 from rac.training.edit_pool import EditPool, is_name
@@ -144,14 +143,13 @@ def test_an_edit_changes_one_option_and_leaves_it_without_support(options: list[
     before = SelectionScorer().score(question, QUERY, D)
     for edit in one_claim_edits(question, QUERY, D, EditPool(CORPUS), wanted=6, rng=random.Random(seed)):
         after = SelectionScorer().score(edit.question, QUERY, D)
-        assert question.replace(edit.before, edit.after, 1) == edit.question or edit.before in question
+        places = [i for i in range(len(question)) if question.startswith(edit.before, i)]
+        rests = {question[:i] + edit.after + question[i + len(edit.before) :] for i in places}
+        assert edit.question in rests and edit.before in options
         if edit.kind == "repeated-option":
             assert not after.distinct
         elif all(before.supported):
             assert not all(after.supported), edit
-        texts = [c.text for c in claims(question, QUERY)]
-        kept = [c.text for c in claims(edit.question, QUERY)]
-        assert sum(t not in kept for t in texts) <= 1
 
 
 def test_names() -> None:
