@@ -210,7 +210,6 @@ def pairs_stage(run: RunDirectory) -> dict[str, Any]:
                 example_id=g.example.id,
                 query=g.example.query,
                 passages=g.passages,
-                visible=g.visible,
                 prompt=prompts[g.example.id].text,
                 gold=g.questions,
                 grounded=tuple(samples["grounded"].get(g.example.id, ())),
