@@ -55,6 +55,19 @@ def test_parts_of_one_document_are_not_ambiguous() -> None:
     assert find_terms(read_subjects(passages), Bootstrap())[0] == []
 
 
+def named(*titles: str) -> set[str]:
+    passages = [Passage(id=str(n), title=title, text="It is silent and brave.") for n, title in enumerate(titles)]
+    return {term.key for term in find_terms(read_subjects(passages), Bootstrap(kinds=("name",)))[0]}
+
+
+def test_mere_modifiers_and_fragments_are_no_names() -> None:
+    assert named("Silent film", "Silent spring") == set()
+    assert named("Ethiopian Civil War", "Ethiopian Church") == set()
+    assert named("Costa Rica", "San José, Costa Rica") == set()
+    assert named("Timor", "Timor Sea") == {"timor"}
+    assert named("Douglas fir", "Douglas Engelbart") == {"douglas"}
+
+
 def test_kinds_can_be_chosen_and_are_counted() -> None:
     found, counts = find_terms(read_subjects(CORPUS), Bootstrap(kinds=("homonym",)))
     assert [t.text for t in found] == ["Casablanca"]

@@ -31,17 +31,22 @@ _PREPOSITIONS = _set(
 )
 _RELATIVES = _set("that which who whom whose where when while if because but")
 _FINITE = _set("is was are were has had have can may could will would does do did")
-# Adjectives and adverbs that stand behind their noun ("language native to", "phenomenon common in").
+# Words that cannot be inside a noun phrase behind its first word ...
+_BREAKS = _set("formerly not usually often originally commonly worth used set divisible only primarily mainly")
+# ... and adjectives that end one if nothing but a preposition follows ("language native to", "an independent state").
 _POSTPOSED = _set(
-    "native common endemic capable similar responsible formerly not usually often originally commonly able equal "
-    "related available unique typical parallel adjacent independent worth based due used set divisible only"
+    "native common endemic capable similar responsible able equal related available unique typical parallel adjacent "
+    "independent based due"
 )
 _PRESENT_PARTICIPLES = _set(
     "using affecting performing linking comprising consisting containing orbiting living relating resulting causing "
     "carrying focusing describing depicting emphasizing making giving taking having belonging connecting covering "
     "combining occurring involving including allowing leading flowing spanning straddling dealing stretching"
 )
-_PAST_PARTICIPLES = _set("spoken known made found held built written worn grown led given seen")
+_PAST_PARTICIPLES = _set(
+    "spoken known made found held built written worn grown led given seen eaten taken drawn driven thrown drunk sung "
+    "taught bought sold caught kept born begun chosen fought hidden laid woven"
+)
 _TAILS = frozenset({"by", "in", "from", "about", "for", "on"})
 _PLAIN_TOKEN = re.compile(r"^[\w'’&./+–-]+$")
 _ORDINALS = _set("first second third fourth fifth sixth seventh eighth ninth tenth last")
@@ -50,7 +55,8 @@ _EMPTY_HEADS = _set("name names term terms word words title one ones thing thing
 _ERAS = _set("BC AD BCE CE c. century")
 _VAGUE_ALONE = _set(
     "group system ability process use object substance form type kind set part activity action act method mechanism "
-    "condition property quality space way series collection member study field area change state body"
+    "condition property quality space way series collection member study field area change state body changes forms "
+    "groups systems objects methods techniques activities actions substances structures structure processes theories"
 )
 _NOT_PARTICIPLES = _set(
     "bed seed reed weed breed creed deed feed red shed sled steed united king ring wing spring string building "
@@ -179,6 +185,8 @@ def noun_phrase(description: str, heads: Counter[str] | None = None, *, max_word
     complement, end = _complement(tokens, end, heads)
     if complement is None:
         return None
+    if cut < len(tokens) and tokens[cut].lower() in _JOINERS and not _takes_complement(tokens[cut - 1], heads):
+        complement, end = [], len(tokens)
     short = tokens[:cut] + complement
     tail = _tail(tokens, end, heads)
     long = short + tail if len(short) + len(tail) <= max_words + 2 and "or" not in tail else short
@@ -234,6 +242,11 @@ def _complement(tokens: list[str], at: int, heads: Counter[str] | None) -> tuple
     return complement, at
 
 
+def _takes_complement(head: str, heads: Counter[str] | None) -> bool:
+    """Whether a head mostly has an "of ..." in this corpus: "capital", but not the saint of "saint and follower of"."""
+    return heads is None or heads[f"{head.lower()} of"] * 2 >= heads[head.lower()]
+
+
 def _tail(tokens: list[str], at: int, heads: Counter[str] | None) -> list[str]:
     """Return the maker, place or time behind a phrase: "by Ovid", "in Venezuela", "from 1306 to 1329"."""
     if at >= len(tokens) or tokens[at].lower() not in _TAILS:
@@ -273,12 +286,14 @@ def _complement_end(tokens: list[str], start: int, heads: Counter[str] | None) -
 def _ends_core(tokens: list[str], at: int, heads: Counter[str] | None) -> bool:
     word = tokens[at].lower()
     # An article inside a phrase begins a clause: "instructions a computer can execute".
-    if word in {"of", "a", "an"} or word in _PREPOSITIONS | _RELATIVES | _FINITE | _POSTPOSED | _PRESENT_PARTICIPLES:
+    if word in {"of", "a", "an"} or word in _PREPOSITIONS | _RELATIVES | _FINITE | _BREAKS | _PRESENT_PARTICIPLES:
         return True
     following = tokens[at + 1].lower() if at + 1 < len(tokens) else ""
+    if word in _POSTPOSED:
+        return not following or following in _PREPOSITIONS
     if word.endswith("ed") and len(word) > 4 and word not in _NOT_PARTICIPLES and "-" not in word:
         # "tower located in", but "domesticated species": a participle behind a noun is followed by a preposition.
-        return following in _PREPOSITIONS
+        return not following or following in _PREPOSITIONS | _PRESENT_PARTICIPLES
     if word in _PAST_PARTICIPLES:
         return True
     if word.endswith("ing") and word not in _NOT_PARTICIPLES:
@@ -312,10 +327,15 @@ def head_word(phrase: str) -> str:
 
 
 def count_heads(descriptions: Iterable[str]) -> Counter[str]:
-    """Count which words end the short phrases of a corpus, from descriptions without a coordination."""
+    """Count which words head a corpus's descriptions ("painter"), and how often "of" follows ("capital of").
+
+    Descriptions with a coordination are left out, since they are what the counts are for.
+    """
     heads: Counter[str] = Counter()
     for description in descriptions:
         phrase = noun_phrase(description)
         if phrase and not any(f" {joiner} " in phrase.short for joiner in _JOINERS):
-            heads[head_word(phrase.short)] += 1
-    return heads
+            head = head_word(phrase.short)
+            heads[head] += 1
+            heads[f"{head} of"] += f"{head} of" in phrase.short.lower()
+    return +heads

@@ -28,6 +28,7 @@ _SMALL_WORDS = (
 _STOP = frozenset(_SMALL_WORDS.split())
 _ROMAN = re.compile(r"[IVXLCDM]+$")
 _SPAN = re.compile(r"\d+s?[–-]\d")
+_DEMONYM = re.compile(r"(?:ian|ean|ese|ish)$")
 _MAKER = re.compile(r" by (?:[^\W\d_][\w.'’-]* )*([A-Z][\w'’-]{2,})$")
 
 
@@ -103,8 +104,19 @@ def _names(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
             rows_of[word][row] = max(weight, rows_of[word].get(row, 0.0))
     for word, weights in sorted(rows_of.items()):
         likely = {row: w for row, w in weights.items() if w > 0.1}
-        if len(likely) >= 2 and len(weights) <= most:
+        if len(likely) >= 2 and len(weights) <= most and not _is_fragment(word, [subjects[row] for row in likely]):
             yield Term(word, "name", tuple(sorted(likely)), sum(likely.values()) / len(likely))
+
+
+def _is_fragment(word: str, subjects: Sequence[Subject]) -> bool:
+    """Whether a word has the same neighbour in all names, as "Rica" in "Costa Rica" and "San José, Costa Rica"."""
+    before, after = set(), set()
+    for subject in subjects:
+        parts = ["", *words(subject.name.lower()), ""]
+        place = parts.index(word.lower()) if word.lower() in parts else 0
+        before.add(parts[place - 1] if place else "")
+        after.add(parts[place + 1] if place else "")
+    return any(len(side) == 1 and "" not in side and not side & _STOP for side in (before, after))
 
 
 def _words_with_weights(subject: Subject, things: set[str]) -> Iterator[tuple[str, float]]:
@@ -117,7 +129,7 @@ def _words_with_weights(subject: Subject, things: set[str]) -> Iterator[tuple[st
             continue
         if place == len(parts) - 1:
             weight = 0.1 if "the" in parts[place - 1 : place] else 1.0
-        elif word in subject.common and word.lower() not in things:
+        elif word.lower() not in things and (word in subject.common or _DEMONYM.search(word)):
             weight = 0.1  # a mere modifier: nobody asks for "silent" to get "Silent film"
         elif place == 0:
             weight = 0.5 if subject.person else 0.8

@@ -11,7 +11,8 @@ from rac.corpus.bootstrap.phrases import head_word
 from rac.corpus.bootstrap.terms import Term
 
 _IMPERATIVES = ("tell me about {t}", "find information on {t}", "I'm looking for information about {t}", "show me {t}")
-_QUESTIONS = ("what is {t}?", "what do you know about {t}?", "where can I read about {t}?", "can you explain {t}?")
+_MIXED_QUESTIONS = ("what do you know about {t}?", "where can I read about {t}?", "do you have anything on {t}?")
+_QUESTIONS = ("what is {t}?", "can you explain {t}?", *_MIXED_QUESTIONS)
 _PERSON_QUESTIONS = ("who is {t}?", "who was {t}?", "what is {t} known for?", "why is {t} famous?")
 _CLASS_IMPERATIVES = ("tell me about the {t}", "I'm looking for a certain {t}", "find the {t}", "I need to find a {t}")
 _CLASS_QUESTIONS = ("what is that {t} called?", "what was the name of the {t}?", "do you know the {t}?")
@@ -79,7 +80,8 @@ def typed_queries(term: Term, subjects: Sequence[Subject], rng: random.Random, m
         questions = _CLASS_PERSON_QUESTIONS if sort == "person" else _CLASS_QUESTIONS
         forms = {"keyword": ("{t}",), "question": questions, "imperative": _CLASS_IMPERATIVES}
     else:
-        questions = _PERSON_QUESTIONS if sort == "person" else _QUESTIONS
+        some = _MIXED_QUESTIONS if any(s.person for s in subjects) else _QUESTIONS
+        questions = _PERSON_QUESTIONS if sort == "person" else some
         forms = {"keyword": ("{t}",), "question": questions, "imperative": _IMPERATIVES}
         if sort:
             forms["attribute"] = _ATTRIBUTE_QUESTIONS[sort]
