@@ -100,8 +100,8 @@ def split_document(
     """
     if max_tokens < 1 or not 0 <= overlap_tokens < max_tokens:
         raise UserError(
-            f"passages of {max_tokens} tokens with {overlap_tokens} repeated cannot be made: the first must be at least "
-            "1 and more than the second"
+            f"passages of {max_tokens} tokens with {overlap_tokens} repeated cannot be made: the first must be at "
+            "least 1 and more than the second"
         )
     text, base = document.text, document.start or 0
     units = [piece for span in sentences(text) for piece in _fit(text, span, max_tokens, count)]

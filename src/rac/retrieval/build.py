@@ -22,6 +22,7 @@ from rac.retrieval.arrays import NpyWriter
 from rac.retrieval.base import Index
 from rac.retrieval.entries import entries
 from rac.retrieval.entrymap import STARTS
+from rac.retrieval.local import NO_PASSAGES
 from rac.retrieval.settings import SEARCH_TIME, IndexSettings
 from rac.retrieval.store import PASSAGES, StoreWriter
 
@@ -115,7 +116,7 @@ def write_generation(
     index(passages, writers)
     if store.count == 0:
         store.close()
-        raise UserError("the corpus has no passages, so there is nothing to index; check that it is the right file")
+        raise UserError(NO_PASSAGES)
     store.close()
     if starts is not None:
         starts.close()

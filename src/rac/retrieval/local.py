@@ -29,6 +29,9 @@ from rac.retrieval.store import Store
 log = logging.getLogger(__name__)
 
 
+NO_PASSAGES = "the corpus has no passages, so there is nothing to index; check that it is the right file"
+
+
 class Retriever(Protocol):
     """One strategy over the entries of an index."""
 

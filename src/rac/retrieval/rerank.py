@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
+from rac.records import Passage
 from rac.retrieval.base import Contribution
 from rac.retrieval.encoders import cross_encoder
 from rac.retrieval.entries import full_text
 from rac.retrieval.fusion import Found
 from rac.retrieval.settings import IndexSettings
-from rac.retrieval.store import Store
 
 PART = "rerank"
 
 
-def rerank(queries: list[str], found: list[list[Found]], store: Store, settings: IndexSettings) -> list[list[Found]]:
+class Passages(Protocol):
+    """Passages by row."""
+
+    def __getitem__(self, row: int, /) -> Passage: ...
+
+
+def rerank(
+    queries: list[str], found: list[list[Found]], passages: Passages, settings: IndexSettings
+) -> list[list[Found]]:
     """Return the passages of each query in the order of the cross-encoder, whose score becomes the hit's score.
 
     The pairs of all queries go through the model together, so that batches are full.
@@ -22,11 +31,11 @@ def rerank(queries: list[str], found: list[list[Found]], store: Store, settings:
     Args:
         queries: The queries.
         found: Per query the passages to reorder.
-        store: Where their text is.
+        passages: Passages by row.
         settings: ``reranker``, ``encode_batch``.
     """
     pairs = [
-        (query, full_text(store[one.row])) for query, ranking in zip(queries, found, strict=True) for one in ranking
+        (query, full_text(passages[one.row])) for query, ranking in zip(queries, found, strict=True) for one in ranking
     ]
     if not pairs:
         return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rac.retrieval.encoders import PROBE, check_probe, sparse_encoder
+from rac.retrieval.encoders import PROBE, sparse_encoder
 from rac.retrieval.postings import Postings, PostingsWriter, Query, Ranked
 from rac.retrieval.settings import IndexSettings
 
@@ -37,7 +37,7 @@ class SparseWriter:
         """Index entries; their rows go on from those added before."""
         if not texts:
             return
-        rows, terms, weights = _encode(self._model, list(texts), self._settings.encode_batch, query=False)
+        rows, terms, weights = encode(self._model, list(texts), self._settings.encode_batch, query=False)
         self._postings.add(rows + self._count, terms, weights)
         self._count += len(texts)
 
@@ -56,7 +56,7 @@ class SparseWriter:
             "model": self._settings.sparse_model,
             "terms": size,
             "postings": postings,
-            "probe": [float(value) for value in _probe(self._model)],
+            "probe": [float(value) for value in probe(self._model)],
             "max_tokens": self._settings.max_tokens,
         }
 
@@ -75,20 +75,20 @@ class SparseRetriever:
         """Return for each query the entries with the largest products of weights; none for a query without a letter."""
         if self._model is None:
             model = sparse_encoder(self._settings.sparse_model, self._settings.max_tokens)
-            check_probe(self._settings.sparse_model, self._header["probe"], _probe(model))
+            check_probe(self._settings.sparse_model, self._header["probe"], probe(model))
             self._model = model
         parsed: list[Query] = [(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in queries]
         asked = [number for number, query in enumerate(queries) if any(c.isalnum() for c in query)]
         if asked:
             texts = [queries[number] for number in asked]
-            rows, terms, weights = _encode(self._model, texts, self._settings.encode_batch, query=True)
+            rows, terms, weights = encode(self._model, texts, self._settings.encode_batch, query=True)
             for position, number in enumerate(asked):
                 own = rows == position
                 parsed[number] = (terms[own], weights[own])
         return self.postings.search(parsed, depth, threads=threads)
 
 
-def _encode(
+def encode(
     model: SparseEncoder, texts: list[str], batch: int, *, query: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Return the weights above 0 as (rows, terms, weights), rows and then terms ascending."""
@@ -101,7 +101,7 @@ def _encode(
     return rows[kept].astype(np.int64), terms[kept].astype(np.int64), weights[kept].astype(np.float32)
 
 
-def _probe(model: SparseEncoder) -> NDArray[np.float32]:
+def probe(model: SparseEncoder) -> NDArray[np.float32]:
     """Return the largest weights of the probe text, descending: a short print of the model."""
-    _, _, weights = _encode(model, [PROBE], 1, query=False)
+    _, _, weights = encode(model, [PROBE], 1, query=False)
     return np.sort(weights)[::-1][:_PROBE_KEPT]
