@@ -2,7 +2,8 @@
 
 Words are analysed here, with the analyzer of the recipe, and the engine gets terms separated by spaces: so stemming,
 stop words and accents work alike in every engine (milvus-lite has none of them). BM25, vector search and the fusion of
-both run in the engine. Additions and deletions are seen at once; a rebuild fills a new collection and moves an alias to it.
+both run in the engine. Additions and deletions are seen at once; a rebuild fills a new collection and moves an alias
+to it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rac.retrieval.encoders import PROBE, sparse_encoder
+from rac.retrieval.encoders import PROBE, check_probe, sparse_encoder
 from rac.retrieval.postings import Postings, PostingsWriter, Query, Ranked
 from rac.retrieval.settings import IndexSettings
 
