@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -94,11 +94,21 @@ def claims(question: str, query: str, names: Iterable[str] = ()) -> list[Claim]:
 def _claims(question: str, query: str, names: tuple[str, ...]) -> tuple[Claim, ...]:
     if unreadable(question):
         return ()
-    found = _Reader(question, query, names).read()
+    # Patterns know single blanks only; spans are mapped back to the question as it was given.
+    squeezed, offsets = _squeeze(question)
+    found = _Reader(squeezed, query, names).read()
+    if squeezed != question:
+        found = [replace(c, start=offsets[c.start], end=offsets[c.end - 1] + 1 if c.end else 0) for c in found]
     unique: dict[tuple[int, int], Claim] = {}
     for claim in found:
         unique.setdefault((claim.start, claim.end), claim)
     return tuple(sorted(unique.values(), key=lambda c: (c.start, c.end)))
+
+
+def _squeeze(text: str) -> tuple[str, list[int]]:
+    """Return ``text`` with runs of blanks made one, and for each of its characters where it stood."""
+    kept = [i for i, c in enumerate(text) if not (c in " \t\u00a0" and i and text[i - 1] in " \t\u00a0\n")]
+    return "".join(" " if text[i] in "\t\u00a0" else text[i] for i in kept), kept
 
 
 _SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s+[^\sa-z]|\s*$)|\?(?=\s+(?!(?:or|and|when)\b))|\n+")
@@ -142,6 +152,7 @@ class _Reader:
 
     def read(self) -> list[Claim]:
         found: list[Claim] = []
+        lists = False
         spans = sentences(self.question)
         asking = [self._asks(a, b) for a, b in spans]
         if not any(asking) and spans:
@@ -152,10 +163,12 @@ class _Reader:
                 pending.append((start, end))
                 continue
             found += self._question(start, end, pending)
+            lists = bool(frames.WH.search(self.text, start, end)) or not found
             pending = []
         # A statement after the question may list what it asks about; otherwise it asserts something.
         for start, end in pending:
-            options = self._enumeration(start, end) if not any(c.kind in ("OPTION", "NOT-TYPE") for c in found) else []
+            offered = any(c.kind in ("OPTION", "NOT-TYPE") for c in found)
+            options = self._enumeration(start, end) if lists and not offered else []
             found += options or self._assertion(start, end)
         return found
 
@@ -165,7 +178,7 @@ class _Reader:
             return True
         return bool(
             frames.FRAME_START.search(sentence)
-            or re.match(r"(?:which|what|who|when you|where do you|select|choose|pick)\b", sentence)
+            or re.match(r"(?:which|what|whats|who|whose|when you|where|how|why|select|choose|pick)\b", sentence)
             or (frames.YES_NO.match(sentence) and len(self.text) == end)
             or frames.ANSWERLESS.match(sentence.strip(" ?.!"))
         )
@@ -206,11 +219,8 @@ class _Reader:
         if frame is not None:
             preamble = self._preamble(start, start + frame.start())
             core = self._core(start + frame.end(), end)
-            nested = frames.WH.match(self.text[core[0] : core[1]]) if frame.group("identity") else None
-            if nested is None and core[0] < core[1]:
+            if core[0] < core[1] and content_words(self.question[slice(*core)]):
                 return statements + preamble + self._offered(core, identity=bool(frame.group("identity"))) + echoes
-            if nested is not None:
-                return statements + preamble + self._offered(core, identity=False) + echoes
             listed = self._enumeration(start, start + frame.start()) or self._listed_before(before)
             return (listed or statements + preamble) + echoes
         yes_no = frames.YES_NO.match(body)
@@ -260,7 +270,7 @@ class _Reader:
         rest_span = self._core(after, end)
         found: list[Claim] = []
         for a, b in (noun_span, rest_span):
-            if a < b and self._terms(self.question[a:b], drop_query=False):
+            if not found and a < b and self._terms(self.question[a:b], drop_query=False):
                 found += self._offered((a, b), identity=False)
         # "What would you like to know about Luna?" commits to nothing: only the query is named.
         if word in ("what", "how", "why", "where", "when") and not any(c.distinguishing for c in found) and noun_span[0] >= noun_span[1]:
@@ -337,7 +347,7 @@ class _Reader:
 
     def _assertion(self, start: int, end: int) -> list[Claim]:
         start, end = self._trim(start, end)
-        if start >= end or not self._terms(self.question[start:end], drop_query=False) or self._is_filler(start, end):
+        if start >= end or not self._terms(self.question[start:end]) or self._is_filler(start, end):
             return []
         return [self._claim("ATTRIBUTE", start, end, self.question[start:end])]
 
@@ -381,7 +391,12 @@ class _Reader:
         chosen = [m for m in strong if m.end() <= first.start()] or [m for m in openings if m.end() <= first.start()] or strong
         if not chosen:
             return []
-        items = split(self.question, start + chosen[-1].end(), end, self.query, self.names, also_and=True)
+        begin = start + chosen[-1].end()
+        if self.text.count(";", begin, end) >= 2:
+            # With semicolons between them, items have commas and "and" of their own.
+            items = list_items(self.question, begin, end, self.query, self.names, semicolons=True)
+        else:
+            items = split(self.question, begin, end, self.query, self.names, also_and=True)
         return self._options(items) if len(items) >= 2 else []
 
     def _colon(self, start: int, end: int) -> int | None:

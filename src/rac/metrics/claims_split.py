@@ -24,6 +24,7 @@ _SLASH = re.compile(r"\s+/\s+")
 _OR_AND = re.compile(r"\s*,?\s*\b(?:and/or|or|and|as well as|but also)\b\s*,?\s*")
 _COMMA = re.compile(r"\s*[,;]\s+")
 _LIST = re.compile(r"\s*(?:[,;|•/]|\n|\bor\b(?!\s*$)|,\s*or\b)\s*")
+_SEMICOLON = re.compile(r"\s*;\s*(?:and\b\s*|or\b\s*)?")
 _SUCH_AS = re.compile(r"[,:]?\s+(?:such as|for example|for instance|e\.g\.|including|namely|like either)[,:]?\s+")
 _QUOTED = re.compile(r'"[^"]{1,120}"|\([^()]{1,200}\)|\[[^\[\]]{1,200}\]|(?<![\w])\'[^\']{2,80}\'(?![\w])')
 _GLUE_AFTER = re.compile(r"(?:inc|ltd|llc|jr|sr|ii|iii|iv|phd|md|esq|corp)\b\.?", re.IGNORECASE)
@@ -79,18 +80,25 @@ def _between(start: int, end: int, cuts: list[tuple[int, int]]) -> list[tuple[in
     return [(edges[i], edges[i + 1]) for i in range(0, len(edges), 2) if edges[i] < edges[i + 1]]
 
 
-def _glued(text: str, left: tuple[int, int], right: tuple[int, int], query_keys: set[str], named: bool) -> bool:
+def _glued(
+    text: str, left: tuple[int, int], right: tuple[int, int], query_keys: set[str], named: bool, *, listed: bool
+) -> bool:
     """Whether the comma between two pieces belongs to a place, a date or a company name, not to a list."""
     before, after = text[left[0] : left[1]].strip(), text[right[0] : right[1]].strip(" ?.!")
     if re.fullmatch(r"(?:in )?(?:1[0-9]|20)\d\d", after) and _MONTH_DAY.search(before):
         return True
     if _GLUE_AFTER.fullmatch(after):
         return True
-    place = after in _STATE_NAMES or after in COUNTRIES or ALIASES.get(after) in COUNTRIES or after == "united states"
-    if place and not _is_country(before.split()[-1:]) and (_PLACE_TAIL.search(before) or before in _STATE_NAMES):
+    if _is_place(after) and not listed and not _is_country(before.split()[-1:]) and (_PLACE_TAIL.search(before) or before in _STATE_NAMES):
         return True
     # "Kronberg in Bavaria, Germany or Kronberg in Swiss": every real alternative repeats the name, this piece does not.
     return named and not content_keys(after) & query_keys and len(after.split()) <= 6
+
+
+def _is_place(text: str) -> bool:
+    """Whether text is the name of a country or state and nothing else."""
+    text = text.removeprefix("the ")
+    return text in _STATE_NAMES or text in COUNTRIES or ALIASES.get(text) in COUNTRIES or text == "united states"
 
 
 def _is_country(tail: list[str]) -> bool:
@@ -142,7 +150,14 @@ def split(original: str, start: int, end: int, query: str, names: Iterable[str] 
     commas = [c for c in commas if not any(s[0] <= c[0] and c[1] <= s[1] for s in separators)]
     query_keys = content_keys(query)
     coarse = _between(start, end, separators)
-    named = len(coarse) >= 2 and all(content_keys(text[a:b]) & query_keys for a, b in (coarse[0], coarse[-1])) and bool(query_keys)
+    # Do all alternatives repeat the name that the query has? Then a piece without it is no alternative.
+    last = _strip(text, *coarse[-1])
+    named = (
+        len(coarse) == 2
+        and not CATCH_ALL.fullmatch(text[slice(*last)])
+        and all(content_keys(text[a:b]) & query_keys for a, b in coarse)
+    )
+    bare_places = sum(_is_place(text[a:b].strip(" ?.!")) for a, b in _between(start, end, sorted([*separators, *commas])))
     pieces: list[tuple[int, int]] = []
     last_separator = max((s[0] for s in separators), default=end)
     for index, (a, b) in enumerate(coarse):
@@ -153,7 +168,7 @@ def split(original: str, start: int, end: int, query: str, names: Iterable[str] 
         parts = _between(a, b, inner)
         merged = [parts[0]]
         for part in parts[1:]:
-            if _glued(text, merged[-1], part, query_keys, named):
+            if _glued(text, merged[-1], part, query_keys, named, listed=bare_places > 1):
                 merged[-1] = (merged[-1][0], part[1])
             else:
                 merged.append(part)
@@ -164,11 +179,17 @@ def split(original: str, start: int, end: int, query: str, names: Iterable[str] 
     return [Alternative(a, b, t) for (a, b), t in zip(kept, complete(texts, query_keys), strict=True)]
 
 
-def list_items(original: str, start: int, end: int, query: str, names: Iterable[str] = ()) -> list[Alternative]:
-    """Split a list after a colon ("Select one: a, b, c"): at commas, semicolons, bars, line ends and "or"."""
+def list_items(
+    original: str, start: int, end: int, query: str, names: Iterable[str] = (), *, semicolons: bool = False
+) -> list[Alternative]:
+    """Split a list after a colon ("Select one: a, b, c"): at commas, semicolons, bars, line ends and "or".
+
+    With ``semicolons`` only those separate, and an "and" or "or" behind them.
+    """
     text = lower(plain(original))
     protected = protected_spans(text, query, names)
-    spans = [_strip(text, a, b) for a, b in _between(start, end, _cuts(_LIST, text, start, end, protected))]
+    separator = _SEMICOLON if semicolons else _LIST
+    spans = [_strip(text, a, b) for a, b in _between(start, end, _cuts(separator, text, start, end, protected))]
     spans = [s for s in spans if s[0] < s[1] and not CATCH_ALL.fullmatch(text[s[0] : s[1]])]
     texts = [original[a:b] for a, b in spans]
     return [Alternative(a, b, t) for (a, b), t in zip(spans, complete(texts, content_keys(query)), strict=True)]

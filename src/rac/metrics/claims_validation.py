@@ -76,7 +76,7 @@ def read_labels(half: Half) -> list[dict[str, Any]]:
 
 def agreement(labels: Sequence[dict[str, Any]], splitter: Splitter = claims, *, seed: int = 0) -> ClaimAgreement:
     """Compare a splitter's claims with labels."""
-    rows = [_compare(row["claims"], splitter(row["question"], row["query"])) for row in labels]
+    rows = [_compare(row["claims"], splitter(row["question"], row["query"]), row["question"]) for row in labels]
     counts = np.array([[r.matched, r.predicted, r.labelled, r.exact, r.kind] for r in rows], dtype=float)
     rng = np.random.default_rng(seed)
     samples = counts[rng.integers(0, len(rows), size=(2000, len(rows)))].sum(axis=1)
@@ -110,9 +110,10 @@ class _Counts:
     kind: int
 
 
-def _compare(labelled: Sequence[dict[str, Any]], predicted: Sequence[Claim], question: str = "") -> _Counts:
+def _compare(labelled: Sequence[dict[str, Any]], predicted: Sequence[Claim], question: str) -> _Counts:
     left = [_words(c["text"]) for c in labelled]
-    right = [_words(_span_text(c)) for c in predicted]
+    # As written: words filled in from elsewhere are not compared.
+    right = [_words(question[c.start : c.end]) for c in predicted]
     scored = sorted(
         ((2 * len(a & b) / max(len(a) + len(b), 1), i, j) for i, a in enumerate(left) for j, b in enumerate(right)),
         key=lambda t: (-t[0], t[1], t[2]),
@@ -128,11 +129,6 @@ def _compare(labelled: Sequence[dict[str, Any]], predicted: Sequence[Claim], que
         exact += left[i] == right[j]
         kind += labelled[i]["kind"] == predicted[j].kind
     return _Counts(len(used_left), len(predicted), len(labelled), exact, kind)
-
-
-def _span_text(claim: Claim) -> str:
-    """Return the claim as written, without words filled in from elsewhere."""
-    return claim.span_text
 
 
 def _words(text: str) -> frozenset[str]:

@@ -82,13 +82,13 @@ ECHO = re.compile(
 """The user's words taken up again: what follows is presupposed."""
 
 WH = re.compile(
-    r"(?:^|(?<=[,;:.!?\-] )|(?<=\bso )|(?<=\band )|(?<=\bbut ))(?:(?:to|for|in|about|of|from|on|at|with|by) )?"
-    r"(?P<wh>which|what|whats|what's|who|whom|whose|where|when|why|how)\b"
+    r"(?:^|(?<=[,;:.!?\-\"] )|(?<=\bso )|(?<=\band )|(?<=\bbut ))(?:(?:to|for|in|about|of|from|on|at|with|by) )?"
+    r"(?P<wh>which|what|whats|what's|who|whom|whose|where|when|why|how many|how much|how)\b"
 )
 """A wh-question at the start of a sentence or of a clause."""
 
 WH_ASK = re.compile(
-    rf"(?:(?:(?:do|did|would|are|were|will|should|can|could|might|may) (?:you|i|we)|(?:you|you're|you are))\b {_ADVERB}(?:be )?"
+    rf"(?:(?:(?:do|did|would|are|were|will|should|can|could|might|may) you|(?:should|can|could|may|shall) (?:i|we)|(?:you|you're|you are))\b {_ADVERB}(?:be )?"
     r"(?:mean(?:ing)?|want(?:ing)?|need(?:ing)?|like|wish|prefer|have in mind|have|look(?:ing)?|search(?:ing)?|"
     r"i+nt[e]?rested|refer+ing|talking|speaking|asking|inquiring|curious|thinking|referencing|trying|hoping|seek(?:ing)?|"
     r"seeking|wondering|planning|require|know|learn|find|choose|focus|help|provide|tell|show|give|concerned|worried)\b"
@@ -131,7 +131,7 @@ CATCH_ALL = re.compile(
     r"either|another|an?other one|others?|not|no|none of (?:these|those|them|the above)|more|so|what|else|not sure|"
     r"(?:all|both|any|neither) of (?:these|those|them)|in general|generally|the (?:other|others|latter|former)|"
     r"just (?:in general|generally|curious))\b(?: (?:else|other|different|specific|entirely|entirely different|completely "
-    r"different|in general|in particular|more specific|at all))*|(?:some|any|an?)? ?other\b.{0,40}|a different (?:one|thing)|"
+    r"different|in general|in particular|more specific|at all))*|(?:some|any|an?)? ?other\b.{0,40}|(?:an? )?(?:entirely |completely )?different\b.{0,40}|"
     r"what(?: else)?|etc)[\s.?!]*"
 )
 """An alternative that offers nothing of its own ("or something else")."""

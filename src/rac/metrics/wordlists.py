@@ -148,9 +148,9 @@ BIGRAM_ALIASES: dict[tuple[str, str], str] = {
 OTHER_LANGUAGES: dict[str, frozenset[str]] = {
     "de": frozenset("der die das und ist nicht ein eine einen oder sie ich mit für auf dem den zu von wie was meinen".split()),
     "fr": frozenset("le la les et est un une des du de vous je ou pour dans que qui quel quelle avec sur voulez".split()),
-    "es": frozenset("el la los las y es un una de que usted o para en con por qué cuál sobre del se busca".split()),
-    "it": frozenset("il lo la gli e è un una di che o per in con del della quale cosa sul si vuole".split()),
-    "pt": frozenset("o a os as e é um uma de que ou para em com do da qual você sobre não se".split()),
-    "nl": frozenset("de het een en is niet of voor met van u ik wat welke over op te bedoelt".split()),
+    "es": frozenset("el la los las es un una de que usted o para en con por qué cuál sobre del se busca".split()),
+    "it": frozenset("il lo la gli è un una di che o per in con del della quale cosa sul si vuole".split()),
+    "pt": frozenset("os as é um uma de que ou para em com do da qual você sobre não se".split()),
+    "nl": frozenset("de het een en is niet of voor met van ik wat welke over op te bedoelt".split()),
 }  # fmt: skip
 """Frequent function words by language, to tell text that is not English."""
