@@ -65,7 +65,7 @@ def make_report(queries: int = 40, seed: int = 0) -> ReportData:
         }  # fmt: skip
         rows = [c.to_dict() for c in compare_systems(part, names, 0, n=500)]
         note = "" if label.startswith("All") else "Queries whose gold has no option that is defined by lacking a type."
-        tables.append(Table(label, summaries, rows, note))
+        tables.append(Table(label, summaries, rows, note, "retrieved, top 5"))
     return ReportData(
         title="rac on CLAQUA <validation>", metrics=METRICS, tables=tables, queries=query_rows, items=items,
         passages_used="retrieved, top 5",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rac.metrics.catalog import METRICS
-from rac.metrics.significance import RESAMPLES, bootstrap_ci, compare_systems
+from rac.metrics.significance import ALPHA, RESAMPLES, bootstrap_ci, compare_systems
 from rac.records import ClarificationExample, Passage
 from rac.report.data import ItemRow, MetricInfo, PassageRow, QueryRow, ReportData, Table
 
@@ -29,6 +29,9 @@ def summary_table(
     seed: int,
     resamples: int = RESAMPLES,
     extra: Mapping[str, Any] | None = None,
+    metrics: Sequence[str] = (),
+    alpha: float = ALPHA,
+    family: str = "metric",
 ) -> dict[str, Any]:
     """Summarise and compare systems over the same queries.
 
@@ -39,6 +42,9 @@ def summary_table(
         seed: Of the resampling.
         resamples: Number of resamples behind each interval.
         extra: Further keys of the table.
+        metrics: Names of the metrics; all if empty.
+        alpha: Level of significance after Holm's correction.
+        family: What is corrected together, see ``compare_systems``.
 
     Returns:
         The table as plain JSON values: ``systems`` (system -> metric -> summary), ``comparisons``, ``n``.
@@ -48,14 +54,14 @@ def summary_table(
     groups = [clusters[i] for i in ids]
     values: dict[str, dict[str, list[Any]]] = {}
     for system, rows in aligned.items():
-        columns = {name: [rows[i].get(name) for i in ids] for name in METRICS}
+        columns = {name: [rows[i].get(name) for i in ids] for name in METRICS if not metrics or name in metrics}
         values[system] = {name: column for name, column in columns.items() if any(v is not None for v in column)}
     summaries = {
         system: {name: bootstrap_ci(column, groups, seed, resamples).to_dict() for name, column in columns.items()}
         for system, columns in values.items()
     }
     tested = [name for name in METRICS if METRICS[name].better]
-    comparisons = compare_systems(values, groups, seed, metrics=tested)
+    comparisons = compare_systems(values, groups, seed, metrics=tested, alpha=alpha, family=family)
     return {
         "name": name,
         "note": f"{len(ids)} queries in {len(set(groups))} clusters.",

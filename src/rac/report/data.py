@@ -143,6 +143,8 @@ class Table:
     systems: dict[str, dict[str, Summary]]
     comparisons: list[ComparisonRow] = field(default_factory=list)
     note: str = ""
+    passages: str = ""
+    """Which D the table was scored against, where the name does not say it."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class ReportData:
         queries: The queries with their D.
         items: One per system and query.
         headline: Name of the metric that orders systems and questions.
-        passages_used: Which D was used for scoring, as named in every table ("retrieved, top 5").
+        passages_used: Which D the items were scored against ("retrieved, top 5"); tables may differ (``Table``).
         signature: What made the scores.
         notes: Sentences shown above the tables (data, counts of what was dropped, models).
         warnings: Sentences that a reader must not miss (only the embedded entailment model was used, ...).

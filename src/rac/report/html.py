@@ -161,7 +161,7 @@ def _table_view(data: ReportData, table: Table) -> dict[str, Any]:
         _group_view(data, table, name, metrics, first=index == 0)
         for index, (name, metrics) in enumerate(grouped.items())
     ]
-    return {"name": table.name, "note": table.note, "groups": views}
+    return {"name": table.name, "note": table.note, "passages": table.passages, "groups": views}
 
 
 def _group_view(data: ReportData, table: Table, name: str, metrics: list[MetricInfo], *, first: bool) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def render_markdown(data: ReportData, *, examples: int = 3) -> str:
         lines.append("")
     for table in data.tables:
         lines += [f"## {escape(table.name)}", ""]
+        if table.passages:
+            lines += [f"D: {escape(table.passages)}", ""]
         if table.note:
             lines += [escape(table.note), ""]
         for name, metrics in groups(shown_metrics(data, table)).items():

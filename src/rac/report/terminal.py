@@ -16,7 +16,7 @@ from rich.text import Text
 
 from rac.files import read_json
 from rac.records import Passage
-from rac.report.data import MetricInfo, Summary, Table, format_value, order_statement, shown_metrics
+from rac.report.data import MetricInfo, Summary, Table, format_p, format_value, order_statement, shown_metrics
 
 if TYPE_CHECKING:
     from rac.asking import Answer
@@ -108,24 +108,51 @@ def show_tables(run: Path) -> None:
     infos = [MetricInfo(**info) for info in metrics["metrics"]]
     for entry in metrics["tables"]:
         table = Table(entry["name"], entry["systems"], entry["comparisons"], entry.get("note", ""))
-        screen.print()
-        screen.print(Text(table.name, style="bold"))
-        if table.note:
-            screen.print(Text(table.note, style="dim"))
-        shown = [m for m in shown_metrics_of(infos, table) if m.name in metrics["printed"]]
-        grid = Grid(show_edge=False, pad_edge=False)
-        grid.add_column("system")
-        for info in shown:
-            arrow = {"higher": " ↑", "lower": " ↓"}.get(info.better, "")
-            grid.add_column(info.title + arrow, justify="right")
-        for system, summaries in table.systems.items():
-            grid.add_row(system, *(_cell(summaries.get(info.name), info) for info in shown))
-        screen.print(grid)
-        for info in shown:
-            statement = order_statement(table, info)
-            if "NOT significant" in statement:
-                screen.print(Text(f"{info.title}: {statement}", style="dim"))
+        show_table(screen, table, [m for m in shown_metrics_of(infos, table) if m.name in metrics["printed"]])
     screen.print(Text("95 % intervals in brackets. " + plain(metrics["signature"]), style="dim"))
+
+
+def show_table(screen: Console, table: Table, shown: Sequence[MetricInfo]) -> None:
+    """Print one table, and below it the orders of two systems that are not significant."""
+    screen.print()
+    screen.print(Text(plain(table.name), style="bold"))
+    if table.note:
+        screen.print(Text(plain(table.note), style="dim"))
+    grid = Grid(show_edge=False, pad_edge=False)
+    grid.add_column("system")
+    for info in shown:
+        arrow = {"higher": " ↑", "lower": " ↓"}.get(info.better, "")
+        grid.add_column(info.title + arrow, justify="right")
+    for system, summaries in table.systems.items():
+        grid.add_row(Text(plain(system)), *(_cell(summaries.get(info.name), info) for info in shown))
+    screen.print(grid)
+    for info in shown:
+        statement = order_statement(table, info)
+        if "NOT significant" in statement:
+            screen.print(Text(f"{info.title}: {statement}", style="dim"))
+
+
+def show_tests(screen: Console, table: Table, shown: Sequence[MetricInfo]) -> None:
+    """Print every tested pair of a table: difference with interval, effect size, corrected p, verdict."""
+    infos = {info.name: info for info in shown}
+    grid = Grid(show_edge=False, pad_edge=False)
+    for name in ("metric", "a", "b"):
+        grid.add_column(name)
+    for name in ("a - b", "95 % interval", "effect d", "p (Holm)", ""):
+        grid.add_column(name, justify="right")
+    for row in table.comparisons:
+        info = infos.get(row["metric"])
+        if info is None:
+            continue
+        low, high, effect = row["low"], row["high"], row.get("effect")
+        interval = "–" if low is None or high is None else f"{format_value(low, info)} to {format_value(high, info)}"
+        verdict = "not tested" if row["p_holm"] is None else "significant" if row["significant"] else "NOT significant"
+        grid.add_row(
+            info.title, Text(plain(row["a"])), Text(plain(row["b"])), format_value(row["difference"], info), interval,
+            "–" if effect is None else f"{effect:+.2f}", format_p(row["p_holm"]), verdict,
+        )  # fmt: skip
+    screen.print()
+    screen.print(grid)
 
 
 def shown_metrics_of(infos: list[MetricInfo], table: Table) -> list[MetricInfo]:
@@ -194,3 +221,27 @@ def _optional(path: Path) -> list[Any]:
     from rac.records import Prediction
 
     return read_records(path, Prediction) if path.exists() else []
+
+
+def show_comparison(result: dict[str, Any], *, every_metric: bool = False) -> None:
+    """Print a comparison of systems (``SystemComparison.to_dict``): table, statements, and all tests of few systems."""
+    from rac.report.build import PRINTED
+
+    screen = console()
+    made = result["table"]
+    infos = [MetricInfo(**info) for info in result["metrics"]]
+    table = Table(made["name"], made["systems"], made["comparisons"], made["note"])
+    shown = [m for m in shown_metrics_of(infos, table) if every_metric or m.name in PRINTED]
+    show_table(screen, table, shown)
+    if len(table.systems) <= 3:
+        show_tests(screen, table, shown)
+    for note in result["notes"]:
+        screen.print(Text(f"note: {plain(note)}", style="yellow"))
+    corrected = "the pairs of each metric" if made["family"] == "metric" else "the whole table"
+    screen.print(
+        Text(
+            f"95 % intervals over resampled clusters; significant: p <= {made['alpha']:g} after Holm's correction over "
+            f"{corrected}. {plain(result['signature'])}",
+            style="dim",
+        )
+    )
