@@ -73,6 +73,22 @@ def load(
     return benchmark.read(directory, split, columns=columns)
 
 
+def stand_in_note(name: str, corpus: str) -> str:
+    """Return what every table must say that was made on a benchmark without passages; empty for one that has them.
+
+    Args:
+        name: The benchmark, or any other source of examples.
+        corpus: The corpus that was retrieved from, as the user named it.
+    """
+    benchmark = READERS.get(name.lower())
+    if benchmark is None or benchmark.info.own_passages:
+        return ""
+    return (
+        f"{benchmark.info.name} comes without passages; D is retrieved from '{corpus}'. Unless that is the collection the "
+        "benchmark was made for, it is a stand-in: this table carries no claim about faithfulness"
+    )
+
+
 __all__ = [
     "READERS",
     "Benchmark",
@@ -84,4 +100,5 @@ __all__ = [
     "fetch_files",
     "get_benchmark",
     "load",
+    "stand_in_note",
 ]

@@ -212,7 +212,7 @@ def _read_split(directory: Path, split: str, counts: Counter[str]) -> list[Clari
                 passage_ids=tuple(p.id for p in passages),
                 facets=facets,
                 qrels={p.id: 1 for p in passages},
-                group=passages[0].title.casefold(),
+                group=f"claqua {passages[0].title.casefold()}",
                 split=split,
                 meta={"natural": natural},
             )

@@ -15,7 +15,7 @@ from rac.benchmarks.column_settings import ColumnMap
 from rac.benchmarks.sources import read_table
 from rac.benchmarks.text import squeeze, stable_id
 from rac.errors import DataError, UserError, did_you_mean
-from rac.files import iterate_json_lines
+from rac.files import iterate_json_lines, read_text
 from rac.records import ClarificationExample, Passage
 
 _LONGEST_LIST = 1_000_000
@@ -206,3 +206,26 @@ def _parse_list(text: str) -> list[Any] | None:
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             return None
     return value if isinstance(value, list) else None
+
+
+def read_column_map(path: Path | str) -> ColumnMap:
+    """Read a column map from a YAML (or JSON) file.
+
+    Raises:
+        DataError: for a file that is missing, not YAML, or no map.
+    """
+    import yaml
+
+    text = read_text(path)
+    try:
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = f"is not valid YAML ({getattr(error, 'problem', error)})"
+        raise DataError(path, problem, line=mark.line + 1 if mark else None) from error
+    if not isinstance(values, dict):
+        raise DataError(path, "must map keys to columns, such as 'query: question'", line=1)
+    try:
+        return make_column_map(values)
+    except UserError as error:
+        raise DataError(path, str(error)) from error

@@ -142,7 +142,7 @@ def _make_example(
             for i, text in enumerate(item.context[:-1])
         ),
         qrels=dict.fromkeys(passages, 1),
-        group=conversation.seedArticle.title.casefold(),
+        group=f"wikipedia {conversation.seedArticle.title.casefold()}",
         split=split,
         labels={"response_types": [label.responseType for label in item.labels]},
         meta={"conversation": name, "topic": conversation.seedArticle.topic},

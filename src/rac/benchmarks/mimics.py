@@ -7,7 +7,8 @@ columns with user signals instead of labels; they are not fetched, and read when
 One example is one pane: ``query``, ``questions`` the pane's question (nine of ten are "Select one to refine your
 search"), ``facets`` its two to five options, ``labels`` what the file has: ``question``, ``options_overall`` (0 bad,
 1 fair, 2 good) and ``options`` (one for each option, null if none) in Manual; ``impression``, ``engagement`` and
-``click_rates`` in the click files. ``group`` is the query: up to three panes share one in Manual.
+``click_rates`` in the click files. ``group`` is the query, shared with MIMICS-Duo: up to three panes share one in
+Manual.
 
 On purpose: doubled quotes inside a field ("Which ""gml"" do you mean?") become single ones, counted. Not here:
 passages (and no search results): nothing can be said about faithfulness. Splits: Manual is carved by query into
@@ -108,7 +109,7 @@ def pane_example(name: str, line: int, row: dict[str, str], split: str, labels: 
         query=row["query"],
         questions=(row["question"],),
         facets=tuple(dict.fromkeys(row[c] for c in OPTIONS if row[c])),
-        group=row["query"].casefold(),
+        group=f"mimics {row['query'].casefold()}",
         split=split,
         labels=labels,
     )

@@ -7,7 +7,7 @@ One example is one pane: ``query``, ``questions`` (nearly always "Select one to 
 two to five options, ``labels.offline_rating`` 1 to 5 (how good the pane is against the query's other panes),
 ``labels.quality`` 1 to 5 (the pane by itself) and ``labels.options`` 1 to 5 (each option). The two files are joined
 by query, question and options; a pane that one of them lacks is kept without its labels and counted. ``group`` is the
-query.
+query, shared with MIMICS.
 
 On purpose: Task 2 has eight unnamed empty columns (dropped, counted). Not here: passages and search results. Splits:
 the publisher gives none; carved by query into ``train`` (70 %) and ``evaluation``.

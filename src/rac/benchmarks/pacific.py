@@ -6,7 +6,8 @@ Source: https://github.com/dengyang17/PACIFIC, ``data/pacific/validation.json``.
 One example is one turn that needs clarification: ``query`` the user's question, ``history`` the document's earlier
 turns, ``questions`` the clarifying question (mostly "Which year are you asking about?": few options are named),
 ``facets`` the user's reply, ``answers`` the answer that the reply led to, ``meta.resolved_query`` the source's
-context-free form, ``meta.resolved_reply`` that of the turn after. ``group`` is the document.
+context-free form, ``meta.resolved_reply`` that of the turn after. ``group`` is the document, joined with those that
+share a paragraph or table with it word by word (reports of one company do).
 
 D: the document's paragraphs and its table, all gold. A table is one passage, a line for each row, cells joined with "
 | "; ``meta.table`` keeps the cells. The corpus is the passages of all 277 documents.
@@ -25,6 +26,7 @@ from typing import Any
 from rac.benchmarks.base import Benchmark, BenchmarkInfo, RemoteFile
 from rac.benchmarks.history import turn
 from rac.benchmarks.sources import SourceModel, read_source_json
+from rac.benchmarks.splits import connect
 from rac.benchmarks.text import squeeze
 from rac.errors import DataError
 from rac.records import ClarificationExample, Passage
@@ -42,7 +44,7 @@ INFO = BenchmarkInfo(
     passages="its own corpus: tables and paragraphs of all 277 documents; those of the query's document are gold",
     own_passages=True,
     missing="the publisher's training and test files; most questions name no options",
-    splitting="carved from the publisher's validation file, 70/30 by document; group = document",
+    splitting="carved from the publisher's validation file, 70/30 by document; group = documents that share a passage",
     files=(
         RemoteFile(
             _REPO, _COMMIT, "data/pacific/validation.json",
@@ -55,6 +57,9 @@ INFO = BenchmarkInfo(
     ),
     carved=(("train", 0.7), ("evaluation", 0.3)),
 )  # fmt: skip
+
+_SHARED_WORDS = 8
+"""Shorter passages ("In thousands of euros") are alike in documents that have nothing to do with each other."""
 
 
 class _Table(SourceModel):
@@ -116,9 +121,17 @@ def _read(directory: Path, split: str, counts: Counter[str]) -> tuple[list[Clari
     corpus: dict[str, Passage] = {}
     examples: list[ClarificationExample] = []
     seen: set[str] = set()
-    for number, document in enumerate(read_source_json(path, list[_Document])):
+    documents = read_source_json(path, list[_Document])
+    found = [_passages(document) for document in documents]
+    groups = connect(
+        {
+            document.table.uid: [p.text.casefold() for p in own if len(p.text.split()) >= _SHARED_WORDS]
+            for document, own in zip(documents, found, strict=True)
+        }
+    )
+    counts["documents that share a passage with an earlier one (one group)"] = sum(k != v for k, v in groups.items())
+    for number, (document, passages) in enumerate(zip(documents, found, strict=True)):
         counts["documents"] += 1
-        passages = _passages(document)
         counts["paragraphs without text (left out)"] += sum(not p.text.strip() for p in document.paragraphs)
         corpus.update((p.id, p) for p in passages)
         ordered = sorted(document.questions, key=lambda q: q.order)
@@ -130,17 +143,18 @@ def _read(directory: Path, split: str, counts: Counter[str]) -> tuple[list[Clari
             if not item.question.strip():
                 raise DataError(path, "is empty", field=f"{number}.questions.{i}.question")
             if item.req_clari:
-                examples.append(_make_example(document, ordered, i, passages, name, counts))
+                group = groups[document.table.uid]
+                examples.append(_make_example(ordered, i, passages, group, name, counts))
             else:
                 counts["turns that need no clarification (left out)"] += 1
     return examples, list(corpus.values())
 
 
 def _make_example(
-    document: _Document,
     ordered: list[_Question],
     i: int,
     passages: list[Passage],
+    group: str,
     split: str,
     counts: Counter[str],
 ) -> ClarificationExample:
@@ -167,7 +181,7 @@ def _make_example(
         answers=tuple(_answers(reply.answer, reply.scale)) if reply else (),
         history=tuple(history),
         qrels=dict.fromkeys((p.id for p in passages), 1),
-        group=document.table.uid,
+        group=group,
         split=split,
         meta=meta,
     )

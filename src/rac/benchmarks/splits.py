@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rac.errors import UserError
 from rac.records import ClarificationExample
@@ -27,6 +27,32 @@ def place(cluster: str, salt: str) -> float:
 def fold_of(cluster: str, k: int) -> int:
     """Return the fold, 1 to k, of a cluster."""
     return 1 + int(place(cluster, "fold") * k)
+
+
+def connect(items: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Join clusters that share an item, directly or through others.
+
+    Args:
+        items: Cluster -> what it holds (texts of passages, say).
+
+    Returns:
+        Cluster -> the first cluster of its joined set, in the order given; its own name if it shares nothing.
+    """
+    leader = {name: name for name in items}
+
+    def find(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
+    order = {name: number for number, name in enumerate(items)}
+    holder: dict[str, str] = {}
+    for name, held in items.items():
+        for item in held:
+            first, second = sorted((find(holder.setdefault(item, name)), find(name)), key=order.__getitem__)
+            leader[second] = first
+    return {name: find(name) for name in items}
 
 
 def carve(examples: Iterable[ClarificationExample], shares: Sequence[tuple[str, float]]) -> list[ClarificationExample]:

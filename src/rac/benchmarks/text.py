@@ -102,3 +102,11 @@ def windows(text: str, max_words: int) -> list[tuple[int, int]]:
 def squeeze(text: str) -> str:
     """Return text with every run of white space as one space, none at the ends."""
     return " ".join(text.split())
+
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def plain_words(text: str) -> list[str]:
+    """Return the words of a text in lower case, without punctuation, for comparing texts with each other."""
+    return _WORD.findall(text.casefold())

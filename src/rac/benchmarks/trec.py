@@ -9,6 +9,7 @@ import gzip
 import html
 import logging
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -158,7 +159,10 @@ def read_collection(path: Path | str) -> Iterator[Passage]:
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     for file in files:
         with file.open("rb") as handle:
-            yield from _documents(file, gzip.open(handle) if file.suffix == ".gz" else handle)
+            try:
+                yield from _documents(file, gzip.GzipFile(fileobj=handle) if file.suffix == ".gz" else handle)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise DataError(file, f"is not a whole gzip file ({error}); copy it again") from error
 
 
 def _documents(path: Path, handle: Iterable[bytes]) -> Iterator[Passage]:

@@ -55,19 +55,26 @@ def _show_list(directory: Path) -> None:
     from rac.benchmarks import READERS
     from rac.benchmarks.fetch import is_present
 
-    table = Table(title=f"Benchmarks (directory: {directory})", show_lines=False)
+    table = Table(title=f"Benchmarks (in {directory})")
     for column in ("name", "splits", "size", "licence", "passages", "here"):
         table.add_column(column, overflow="fold")
     for benchmark in READERS.values():
         info = benchmark.info
         size = sum(f.size for f in info.files)
-        here = "yes" if is_present(info, directory) else "no" if info.files else "by hand"
+        by_hand = dict(info.by_hand)
+        splits = [*info.splits, *(f"({name})" for name in by_hand)]
+        if info.files:
+            here = "yes" if is_present(info, directory) else "no"
+        else:
+            found = [name for name, path in info.by_hand if (directory / path).is_file()]
+            here = ", ".join(found) or "no"
         table.add_row(
             info.name,
-            ", ".join(info.splits),
+            ", ".join(splits),
             f"{size / 1e6:.1f} MB" if size else "?",
             info.licence,
-            info.passages,
+            "its own" if info.own_passages else "yours to bring",
             here,
         )
     Console().print(table)
+    typer.echo("A split in brackets is not fetched: its file is brought by hand, see docs/benchmarks.md.")
