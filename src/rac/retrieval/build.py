@@ -23,7 +23,7 @@ from rac.retrieval.base import Index
 from rac.retrieval.entries import entries
 from rac.retrieval.entrymap import STARTS
 from rac.retrieval.local import NO_PASSAGES
-from rac.retrieval.settings import SEARCH_TIME, IndexSettings
+from rac.retrieval.settings import SEARCH_TIME, IndexSettings, validate_settings
 from rac.retrieval.store import PASSAGES, StoreWriter
 
 if TYPE_CHECKING:
@@ -187,14 +187,7 @@ def resolve(
         changes[key] = value
     if not changes:
         return stored
-    try:
-        return IndexSettings.model_validate({**stored.model_dump(), **changes})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise UserError(
-            f"the setting {'.'.join(map(str, first['loc'])) or 'of the search'} = {first['input']!r:.60} cannot be "
-            f"used: {first['msg']}"
-        ) from error
+    return validate_settings({**stored.model_dump(), **changes}, "search")
 
 
 def _matters(key: str, stored: IndexSettings) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rac.errors import UserError, did_you_mean
 
 Language = Literal[
     "danish", "dutch", "english", "french", "german", "italian", "norwegian", "portuguese", "russian", "spanish",
@@ -102,3 +105,56 @@ class IndexSettings(BaseModel):
         if self.strategy in ("hybrid", "milvus"):
             return self.parts
         return (self.strategy,)  # type: ignore[return-value]
+
+
+def parse_settings(assignments: Sequence[str], base: IndexSettings | None = None) -> IndexSettings:
+    """Return settings with ``key=value`` strings applied; values are read as YAML.
+
+    Args:
+        assignments: ``key=value``, also ``index.key=value`` as in a recipe.
+        base: Settings to start from; the defaults if None.
+
+    Raises:
+        UserError: for an unknown key (with the nearest one), a value of the wrong type, or values that do not fit.
+    """
+    import yaml
+
+    values = base.model_dump() if base is not None else {}
+    for assignment in assignments:
+        key, equals, raw = assignment.partition("=")
+        key = key.strip().removeprefix("index.")
+        if not equals:
+            raise UserError(f"--set {assignment} has no value; give KEY=VALUE, such as --set strategy=hybrid")
+        if key not in IndexSettings.model_fields:
+            raise UserError(f"--set {assignment}: '{key}' is no setting of an index; {_nearest(key)}")
+        try:
+            values[key] = yaml.safe_load(raw)
+        except yaml.YAMLError as error:
+            raise UserError(f"--set {assignment}: the value is not valid YAML; put it in quotes") from error
+    return validate_settings(values, "--set")
+
+
+def validate_settings(values: Mapping[str, Any], where: str) -> IndexSettings:
+    """Return settings from plain values.
+
+    Args:
+        values: Key to value.
+        where: What the values come from, for the message.
+
+    Raises:
+        UserError: as ``parse_settings``.
+    """
+    try:
+        return IndexSettings.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        problem = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            raise UserError(f"{where}: '{key}' is no setting of an index; {_nearest(key)}") from error
+        given = f" = {first['input']!r:.60}" if key else ""
+        raise UserError(f"{where}: {key or 'the settings'}{given} cannot be used: {problem}") from error
+
+
+def _nearest(key: str) -> str:
+    return did_you_mean(key, IndexSettings.model_fields)
