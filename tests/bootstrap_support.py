@@ -24,6 +24,7 @@ ENTRIES = [
     ("World War II", "Global conflict from 1939 to 1945", "World War II was a global conflict on many continents."),
     ("La traviata", "Opera by Giuseppe Verdi", "La traviata is an opera in three acts first performed in Venice."),
     ("Carmen", "Opera by Georges Bizet", "Carmen is an opera in four acts with spoken dialogue."),
+    ("Fidelio", "Opera by Ludwig van Beethoven", "Fidelio is set in a prison near Seville."),
     ("Li Bai", "Chinese poet (701–762)", "Li Bai was a Chinese poet of the Tang dynasty."),
     ("Tao Yuanming", "Chinese poet (365–427)", "Tao Yuanming was a Chinese poet who lived in the country."),
 ]

@@ -40,8 +40,8 @@ def test_recombined_attributes_are_in_d_but_in_no_single_passage() -> None:
 
 
 def test_numbers_move_to_one_that_no_passage_has() -> None:
-    wording = gold([11, 12], term="Chinese poet", of_class=True)
-    d = [CORPUS[11], CORPUS[12]]
+    wording = gold([12, 13], term="Chinese poet", of_class=True)
+    d = [CORPUS[12], CORPUS[13]]
     found = [
         fault
         for seed in range(10)

@@ -22,8 +22,8 @@ def terms() -> dict[str, Term]:
         ("king", "name", (0, 1, 2)),
         ("world war", "phrase", (7, 8)),
         ("lp", "acronym", (5, 6)),
-        ("opera", "class", (9, 10)),
-        ("chinese poet", "class", (11, 12)),
+        ("opera", "class", (9, 10, 11)),
+        ("chinese poet", "class", (12, 13)),
         ("global conflict", "class", (7, 8)),
     ],
 )

@@ -60,6 +60,11 @@ class Subject:
         """Whether the description gives years of life."""
         return bool(self.years)
 
+    @property
+    def ends_common(self) -> bool:
+        """Whether the name ends in a common noun ("Meteor shower")."""
+        return words(self.name)[-1:] != [] and words(self.name)[-1] in self.common
+
 
 def read_subjects(passages: Iterable[Passage]) -> list[Subject]:
     """Read off every passage what it is about, in the order of the passages.
@@ -136,6 +141,7 @@ class Facet:
         attribute: What tells members of a class apart without names ("opera by Giuseppe Verdi"), "" if nothing does.
         kind: Its short description, also where the option does not say it.
         person: Whether it is a person.
+        common: Whether the name is a common noun, before which no description can stand ("the place Shower").
     """
 
     passage_id: str
@@ -146,6 +152,7 @@ class Facet:
     attribute: str = ""
     kind: str = ""
     person: bool = False
+    common: bool = False
 
     @property
     def full_name(self) -> str:
@@ -156,7 +163,13 @@ class Facet:
     def before_name(self) -> bool:
         """Whether the description reads well before the name: "play", not "king of Imerina"."""
         head = self.description.lower().rpartition(" ")[2]
-        if not self.description or self.article or _OF.search(self.description) or len(self.description.split()) > 4:
+        if (
+            not self.description
+            or self.article
+            or self.common
+            or _OF.search(self.description)
+            or len(self.description.split()) > 4
+        ):
             return False
         return not any(word.lower().startswith(head) for word in words(self.name))  # "the strait Straits of Florida"
 
@@ -205,11 +218,11 @@ def choose_facets(subjects: Sequence[Subject], term: str = "", *, of_class: bool
     years = [""] * len(subjects)
     if of_class or len(known) == 1 or "" in known:
         attributes = _attributes(subjects, term) if of_class else attributes
-        if len(known) == 1 or "" in known or term.lower() in known or all(_within(d, term) for d in described):
+        if len(known) == 1 or term.lower() in known or all(_within(d, term) for d in described):
             described = [""] * len(subjects)
             years = [s.years for s in subjects] if all(s.years for s in subjects) else years
     facets = [
-        Facet(s.id, s.name, d, y, s.article, a, s.phrase.short if s.phrase else "", s.person)
+        Facet(s.id, s.name, d, y, s.article, a, s.phrase.short if s.phrase else "", s.person, s.ends_common)
         for s, d, y, a in zip(subjects, described, years, attributes, strict=True)
     ]
     if len({f.bracketed().lower() for f in facets}) < len(facets):

@@ -50,13 +50,17 @@ _PAST_PARTICIPLES = _set(
 _TAILS = frozenset({"by", "in", "from", "about", "for", "on"})
 _PLAIN_TOKEN = re.compile(r"^[\w'’&./+–-]+$")
 _ORDINALS = _set("first second third fourth fifth sixth seventh eighth ninth tenth last")
+_ADJECTIVES = _set(
+    "large small long short old flat thin thick hard soft warm cold hot dry wet round low high tall heavy"
+)
 _DIRECTIONS = _set("north south east west northern southern eastern western central upper lower middle")
 _EMPTY_HEADS = _set("name names term terms word words title one ones thing things concept number")
 _ERAS = _set("BC AD BCE CE c. century")
 _VAGUE_ALONE = _set(
     "group system ability process use object substance form type kind set part activity action act method mechanism "
     "condition property quality space way series collection member study field area change state body changes forms "
-    "groups systems objects methods techniques activities actions substances structures structure processes theories"
+    "groups systems objects methods techniques activities actions substances structures structure processes "
+    "theories practices treatments return conflicts limitation place"
 )
 _NOT_PARTICIPLES = _set(
     "bed seed reed weed breed creed deed feed red shed sled steed united king ring wing spring string building "
@@ -177,15 +181,18 @@ def noun_phrase(description: str, heads: Counter[str] | None = None, *, max_word
     tokens = _first_part(description, heads)
     if not tokens or any(not _PLAIN_TOKEN.match(token) for token in tokens[:max_words]):
         return None
-    end = _core_end(tokens, heads)
-    cut = _cut_coordination(tokens, end, heads)
+    core = _core_end(tokens, heads)
+    cut = _cut_coordination(tokens, core, heads)
     if tokens[cut - 1].lower() in _EMPTY_HEADS or _is_gerund(tokens, cut, heads):
         return None
     # A coordination that was cut has its complement behind the second noun: "capital [and largest city] of Greece".
-    complement, end = _complement(tokens, end, heads)
+    complement, end = _complement(tokens, core, heads)
     if complement is None:
         return None
-    if cut < len(tokens) and tokens[cut].lower() in _JOINERS and not _takes_complement(tokens[cut - 1], heads):
+    if cut < core and not (
+        _takes_complement(tokens[cut - 1], heads) and not _takes_complement(tokens[core - 1], heads)
+    ):
+        # "saint and follower of Jesus", "queen and founder of the Kalmar Union": it belongs to the second noun.
         complement, end = [], len(tokens)
     short = tokens[:cut] + complement
     tail = _tail(tokens, end, heads)
@@ -212,9 +219,16 @@ def _first_part(description: str, heads: Counter[str] | None) -> list[str]:
     tokens = re.sub(r"^(?:(?:an?|the)\s+)+", "", parts[0].strip(), flags=re.IGNORECASE).split()
     if not tokens or tokens[0].lower() in _BAD_START | _PREPOSITIONS | _RELATIVES | _JOINERS | {"of", "a", "an", "the"}:
         return []
-    if len(tokens) == 1 and len(parts) > 1 and heads is not None and heads[tokens[0].lower()] < 2:
-        return []  # "Single, usually cylindrical, strand": a lone adjective
+    if len(parts) > 1 and heads is not None and _may_be_adjective(tokens, heads):
+        return []  # "Single, usually cylindrical, strand", "Family of large, long-legged birds": cut before the noun
     return tokens
+
+
+def _may_be_adjective(tokens: list[str], heads: Counter[str]) -> bool:
+    last = tokens[-1].lower()
+    if heads[last] >= 2:
+        return False
+    return len(tokens) == 1 or last in _ADJECTIVES or last.endswith(("ous", "ive", "ful", "less", "able", "ible", "ed"))
 
 
 def _is_gerund(tokens: list[str], end: int, heads: Counter[str] | None) -> bool:
@@ -233,7 +247,7 @@ def _complement(tokens: list[str], at: int, heads: Counter[str] | None) -> tuple
         part = _trim(tokens[at:stop])
         if (
             len(part) < 2
-            or part[1].lower() in _BAD_START
+            or part[1].lower() in _BAD_START | _PREPOSITIONS | {"of"}
             or (part[-1].lower().endswith("ing") and part[-1].lower() not in _NOT_PARTICIPLES)
         ):
             return None, at
@@ -244,7 +258,9 @@ def _complement(tokens: list[str], at: int, heads: Counter[str] | None) -> tuple
 
 def _takes_complement(head: str, heads: Counter[str] | None) -> bool:
     """Whether a head mostly has an "of ..." in this corpus: "capital", but not the saint of "saint and follower of"."""
-    return heads is None or heads[f"{head.lower()} of"] * 2 >= heads[head.lower()]
+    if heads is None:
+        return True
+    return 0 < heads[head.lower()] <= 2 * heads[f"{head.lower()} of"]
 
 
 def _tail(tokens: list[str], at: int, heads: Counter[str] | None) -> list[str]:

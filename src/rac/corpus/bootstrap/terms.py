@@ -128,7 +128,9 @@ def _words_with_weights(subject: Subject, things: set[str]) -> Iterator[tuple[st
         if any(c.isdigit() for c in word):
             continue
         if place == len(parts) - 1:
-            weight = 0.1 if "the" in parts[place - 1 : place] else 1.0
+            before = parts[place - 1] if place else ""
+            # "William the Silent" is not asked for by "silent", nor "Margaret I of Denmark" by "denmark".
+            weight = 0.1 if before == "the" or (before == "of" and subject.person) else 1.0
         elif word.lower() not in things and (word in subject.common or _DEMONYM.search(word)):
             weight = 0.1  # a mere modifier: nobody asks for "silent" to get "Silent film"
         elif place == 0:
@@ -175,7 +177,8 @@ def _classes(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
         for text, weight in _classes_of(subject):
             rows_of[text][row] = max(weight, rows_of[text].get(row, 0.0))
     for text, weights in sorted(rows_of.items()):
-        if 2 <= len(weights) <= most:
+        # A single word needs more members to be a class that people ask for ("opera", not "decrease").
+        if (2 if " " in text else 3) <= len(weights) <= most:
             yield Term(text, "class", tuple(sorted(weights)), max(weights.values()))
 
 
@@ -193,5 +196,5 @@ def _classes_of(subject: Subject) -> Iterator[tuple[str, float]]:
         yield core[-1], 0.5
         if len(core) >= 3:
             yield " ".join(core[-2:]), 0.7
-            if core[0][0].isupper():
+            if core[0][0].isupper() and core[1][0].islower():
                 yield f"{core[0]} {core[-1]}", 0.7

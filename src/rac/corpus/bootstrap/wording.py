@@ -15,7 +15,7 @@ _MIXED_QUESTIONS = ("what do you know about {t}?", "where can I read about {t}?"
 _QUESTIONS = ("what is {t}?", "can you explain {t}?", *_MIXED_QUESTIONS)
 _PERSON_QUESTIONS = ("who is {t}?", "who was {t}?", "what is {t} known for?", "why is {t} famous?")
 _CLASS_IMPERATIVES = ("tell me about the {t}", "I'm looking for a certain {t}", "find the {t}", "I need to find a {t}")
-_CLASS_QUESTIONS = ("what is that {t} called?", "what was the name of the {t}?", "do you know the {t}?")
+_CLASS_QUESTIONS = ("what is that {t} called?", "what was the name of the {t}?", "what is the {t} called?")
 _CLASS_PERSON_QUESTIONS = ("who was that {t}?", "who is the {t}?", "what was the name of the {t}?")
 
 # Questions for one attribute of the thing: asked where all that the term may mean is of the sort.
