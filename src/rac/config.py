@@ -125,6 +125,11 @@ class Recipe(Section):
                 f"prompt.passages: {self.prompt.passages} needs gold passages, and bootstrapped data has none "
                 "beside the retrieved ones; use `passages: retrieved`"
             )
+        if self.data.source == "bootstrap" and self.bootstrap.top_k > self.prompt.top_k:
+            raise ValueError(
+                f"bootstrap.top_k is {self.bootstrap.top_k} and prompt.top_k is {self.prompt.top_k}, so questions "
+                "would offer what the prompt does not show; make bootstrap.top_k at most prompt.top_k"
+            )
         if self.model.device == "cpu" and self.model.dtype == "bfloat16":
             raise ValueError("model.dtype: bfloat16 on the CPU is many times slower than float32; use float32 there")
         return self

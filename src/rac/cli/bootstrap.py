@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +10,7 @@ import typer
 from rac.cli import app
 
 if TYPE_CHECKING:
-    from rac.corpus.bootstrap import Bootstrap, BootstrapResult, Check
-    from rac.records import Passage
+    from rac.corpus.bootstrap import Bootstrap, BootstrapResult
 
 
 @app.command(epilog="Example: rac bootstrap my-documents/ -o data/ --examples 2000")
@@ -35,6 +33,7 @@ def bootstrap(
     from rac.corpus.bootstrap import bootstrap as make
     from rac.errors import UserError
     from rac.files import atomic_path
+    from rac.metrics.selection import SelectionScorer
     from rac.retrieval import IndexSettings, build_index, open_index
 
     if output.exists() and (
@@ -50,7 +49,8 @@ def bootstrap(
         searcher = (
             open_index(index) if index else build_index(read_corpus(corpus), IndexSettings(), temporary / "index")
         )
-        result = make(read_corpus(corpus), searcher, settings, seed, check=selection_check() if check else None)
+        checked = SelectionScorer(min_options=2).problem if check else None
+        result = make(read_corpus(corpus), searcher, settings, seed, check=checked)
         _write(temporary, result, settings, seed, {"source": corpus, "index": str(index or "index")})
     for name in ("train", "validation", "test"):
         typer.echo(f"{result.counts.get(f'examples: {name}', 0):>7} queries  {output / name}.jsonl")
@@ -58,18 +58,6 @@ def bootstrap(
     if len(result.examples) < examples:
         typer.echo(f"note: {examples} examples were wanted, the corpus gave {len(result.examples)}; see the data card")
     typer.echo(f"Next: rac train quickstart --set data.source={output} --set data.corpus={corpus}")
-
-
-def selection_check() -> Check:
-    """Return a check of questions by the selection scorer: two options at least, all supported, none twice."""
-    from rac.metrics.selection import SelectionScorer
-
-    scorer = SelectionScorer(min_options=2)
-
-    def check(question: str, query: str, passages: Sequence[Passage]) -> str:
-        return scorer.score(question, query, passages).reason
-
-    return check
 
 
 def _write(folder: Path, result: BootstrapResult, settings: Bootstrap, seed: int, origin: dict[str, str]) -> None:

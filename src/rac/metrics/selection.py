@@ -107,6 +107,10 @@ class SelectionScorer:
         """Return the scores of several candidates for one query, in their order."""
         return [self.score(q, query, passages) for q in questions]
 
+    def problem(self, question: str, query: str, passages: Sequence[Passage]) -> str:
+        """Return why a question is not good, "" if it is: a check for data that is being made."""
+        return self.score(question, query, passages).reason
+
     def _best(self, option: Claim, prepared: list[PassageWords], query_keys: set[str]) -> tuple[float, int | None]:
         best, where = 0.0, None
         name_terms = [w.key for w in content_words(option.text) if w.key in query_keys]

@@ -92,9 +92,13 @@ def data_stage(run: RunDirectory) -> dict[str, Any]:
         counts: dict[str, Any] = {}
         if recipe.data.source == "bootstrap":
             from rac.corpus.bootstrap import bootstrap
+            from rac.metrics.selection import SelectionScorer
             from rac.retrieval import open_index
 
-            result = bootstrap(_corpus_passages(recipe), open_index(run / "index"), recipe.bootstrap, recipe.seed)
+            check = SelectionScorer(min_options=2).problem
+            result = bootstrap(
+                _corpus_passages(recipe), open_index(run / "index"), recipe.bootstrap, recipe.seed, check=check
+            )
             counts["bootstrap"] = result.counts
             by_split = _by_split(result.examples)
         elif _is_file_source(recipe.data.source):
