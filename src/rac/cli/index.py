@@ -121,11 +121,9 @@ def describe(info: dict[str, Any]) -> str:
     parts, entries = info["retrievers"], info["entries"]
     lines = [
         f"index      {info['path']}",
-        f"strategy   {info['strategy']}"
-        + (f" ({', '.join(info['retrievers'])})" if len(info["retrievers"]) > 1 else ""),
+        f"strategy   {info['strategy']}" + (f" ({', '.join(parts)})" if len(parts) > 1 else ""),
         f"fields     {info['settings']['fields']}",
-        f"passages   {info['passages']}"
-        + (f", {info['entries']} entries" if info["entries"] != info["passages"] else ""),
+        f"passages   {info['passages']}" + (f", {entries} entries" if entries != info["passages"] else ""),
         f"size       {size / 1e6:.1f} MB, {size / max(info['passages'], 1):.0f} bytes per passage" if size else "",
         f"corpus     sha256 {info['corpus']['sha256'][:16]}…",
     ]
