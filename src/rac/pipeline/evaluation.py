@@ -13,6 +13,7 @@ from rac.pipeline.predictions import contexts, predict_stages
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.records import ClarificationExample, Passage, Prediction
 from rac.report.build import PRINTED, metric_infos, report_data, summary_table
+from rac.report.results import flat
 
 log = logging.getLogger(__name__)
 
@@ -151,23 +152,8 @@ def _notes(run: RunDirectory) -> list[str]:
     for stage in ("retrieve", "grounded", "ungrounded", "pairs", "rac"):
         record = run.record(stage)
         if record:
-            notes.append(f"{stage}: {_flat(record['counts'])} ({record['seconds']:.0f} s).")
+            notes.append(f"{stage}: {flat(record['counts'])} ({record['seconds']:.0f} s).")
     return notes
-
-
-def _flat(counts: dict[str, Any], prefix: str = "") -> str:
-    parts = []
-    for key, value in counts.items():
-        if isinstance(value, dict):
-            if key == "training":
-                kept = ("steps", "prompts", "questions", "tokens_per_second", "first_loss", "last_loss")
-                value = {k: value[k] for k in kept if k in value}
-            parts.append(_flat(value, f"{prefix}{key} "))
-        elif isinstance(value, float):
-            parts.append(f"{prefix}{key} {value:.3g}")
-        elif isinstance(value, int | str):
-            parts.append(f"{prefix}{key} {value}")
-    return ", ".join(p for p in parts if p)
 
 
 __all__ = ["metrics_stage", "predict_stages", "report_stage", "subsets"]
