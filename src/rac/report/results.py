@@ -12,7 +12,6 @@ from rac.records import ClarificationExample
 from rac.report.data import MetricInfo, Table, order_statement, shown_metrics
 from rac.report.markdown import escape, metrics_table
 
-
 _TRAINING_FIGURES = ("steps", "prompts", "questions", "tokens", "tokens_per_second", "first_loss", "last_loss", "extra")
 
 
