@@ -1,8 +1,8 @@
 """Entailment: P_ent(window, claim) for many pairs, each computed once.
 
-Pairs are flattened, made unique, looked up in a disk cache, sorted by length and run in batches of about equal token
-count; equal pairs and repeated passages cost nothing. Definition in docs/metrics.md, the models in
-``entailment_models``, the premises in ``entailment_windows``.
+Pairs are flattened, made unique, looked up in a disk cache, put into rows, sorted by length and run in batches of about
+equal token count. The embedded model reads a premise once for all claims about it (``entailment_packing``). The models
+are in ``entailment_models``, the premises in ``entailment_windows``; how to choose a model is in docs/entailment.md.
 
 Example:
     >>> scorer = load_entailment()
@@ -68,14 +68,14 @@ class EntailmentScorer:
     """Scores (premise, hypothesis) pairs in bulk.
 
     Args:
-        model: Tokenizes pairs and runs batches (``entailment_models``).
+        model: Makes rows of pairs and runs batches of rows (``entailment_models``).
         cache: Known probabilities on disk, or None.
         batch_tokens: Tokens per batch, padding included.
 
     Attributes:
         name: The model's name, for signatures.
         revision: The model's revision: hub commit, or the first 12 hex digits of its weights' SHA-256.
-        truncated: Premises that were longer than the model allows and lost their end, since this scorer was made.
+        truncated: Texts that were longer than the model allows and lost their end, since this scorer was made.
         computed: Pairs that the model ran on; the rest of ``requested`` were duplicates or in the cache.
         requested: Pairs asked for.
     """
@@ -145,17 +145,16 @@ class EntailmentScorer:
         return values[where] if len(pairs) else np.empty((0, 2))
 
     def _compute(self, pairs: list[tuple[str, str]]) -> Floats:
-        encodings, lengths, cut = self._model.tokenize(pairs)
+        rows, cut = self._model.rows(pairs)
         if cut:
             self.truncated += cut
-            log.warning(
-                "%d of %d passage windows were longer than the entailment model allows and were cut", cut, len(pairs)
-            )
+            log.warning("%d texts were longer than the entailment model allows and were cut", cut)
         values = np.empty((len(pairs), 2))
         with Progress("entailment", len(pairs), unit="pairs") as progress:
-            for batch in token_batches(lengths, self._batch_tokens):
-                values[batch] = self._model.run([encodings[i] for i in batch])
-                progress.advance(len(batch))
+            for batch in token_batches([row.tokens for row in rows], self._batch_tokens):
+                members = [i for r in batch for i in rows[r].members]
+                values[members] = self._model.run([rows[r] for r in batch])
+                progress.advance(len(members))
         self.computed += len(pairs)
         return values
 

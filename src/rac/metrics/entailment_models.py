@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rac.errors import UserError
-from rac.files import read_json, sha256_file
+from rac.files import read_json, sha256_file, sha256_json
+from rac.metrics.entailment_packing import Row, pair_rows, row_arrays
 
 log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]
@@ -38,6 +40,17 @@ PROBES: tuple[tuple[str, str, str], ...] = (
 """Pairs that any NLI or factual-consistency model must get in the right order: (relation, premise, hypothesis)."""
 
 
+class ModelRow(Protocol):
+    """One row of a batch: its length and which pairs it answers."""
+
+    members: list[int]
+
+    @property
+    def tokens(self) -> int:
+        """Length of the row in tokens."""
+        ...
+
+
 class PairModel(Protocol):
     """What the scorer needs of a model."""
 
@@ -45,20 +58,22 @@ class PairModel(Protocol):
     revision: str
     has_contradiction: bool
 
-    def tokenize(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Any], list[int], int]:
-        """Return (encodings, their lengths in tokens, how many premises had to be cut)."""
+    def rows(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Any], int]:
+        """Return rows (``ModelRow``) that hold each pair exactly once, and how many texts had to be cut."""
         ...
 
-    def run(self, encodings: Sequence[Any]) -> Floats:
-        """Return (n, 2): P_ent and P_contra (NaN where the model has no contradiction class) of one batch."""
+    def run(self, rows: Sequence[Any]) -> Floats:
+        """Return (n, 2): P_ent and P_contra (NaN where there is no such class) of the rows' members, in order."""
         ...
 
 
 class OnnxModel:
-    """A two-class cross-encoder in ONNX with its tokenizer and calibration, run by onnxruntime.
+    """The small two-class cross-encoder that rac trains (``entailment_training``), run by onnxruntime.
+
+    It reads a premise once for all claims about it; a claim's score does not depend on its neighbours.
 
     Args:
-        folder: Holds ``model.onnx``, ``tokenizer.json`` and ``config.json`` (name, max_tokens, scale, offset).
+        folder: Holds ``model.onnx``, ``tokenizer.json`` and ``config.json``.
         threads: Threads of onnxruntime; 0 leaves the choice to it.
 
     Raises:
@@ -85,12 +100,15 @@ class OnnxModel:
                 )
         config = read_json(folder / "config.json")
         self.name = str(config["name"])
-        self.revision = sha256_file(folder / "model.onnx")[:12]
+        # The calibration changes scores as the weights do, so it belongs to the revision.
+        identity = [sha256_file(folder / "model.onnx"), config["scale"], config["offset"], config["premise_tokens"]]
+        self.revision = sha256_json(identity)[:12]
         self._scale, self._offset = float(config["scale"]), float(config["offset"])
+        self._premise_tokens, self._claim_tokens = int(config["premise_tokens"]), int(config["claim_tokens"])
+        self._row_tokens = int(config["row_tokens"])
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
-        self._max_tokens = int(config["max_tokens"])
-        self._tokenizer.enable_truncation(self._max_tokens, strategy="only_first")
+        self._tokenizer.no_truncation()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -98,25 +116,26 @@ class OnnxModel:
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
         )
 
-    def tokenize(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Any], list[int], int]:
-        """See ``PairModel``."""
-        encodings = self._tokenizer.encode_batch(list(pairs))
-        return encodings, [len(e.ids) for e in encodings], sum(bool(e.overflowing) for e in encodings)
+    def rows(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Row], int]:
+        """See ``PairModel``: one row per premise with all claims about it."""
+        return pair_rows(self._tokenizer, pairs, self._premise_tokens, self._claim_tokens, self._row_tokens)
 
-    def run(self, encodings: Sequence[Any]) -> Floats:
+    def run(self, rows: Sequence[Row]) -> Floats:
         """See ``PairModel``."""
-        width = max(len(e.ids) for e in encodings)
-        ids = np.zeros((len(encodings), width), dtype=np.int64)
-        types = np.zeros_like(ids)
-        mask = np.zeros_like(ids)
-        for row, e in enumerate(encodings):
-            ids[row, : len(e.ids)] = e.ids
-            types[row, : len(e.ids)] = e.type_ids
-            mask[row, : len(e.ids)] = 1
-        (logits,) = self._session.run(None, {"input_ids": ids, "token_type_ids": types, "attention_mask": mask})
+        (logits,) = self._session.run(None, row_arrays(rows))
         margin = logits[:, 1].astype(np.float64) - logits[:, 0]
         entail = 1.0 / (1.0 + np.exp(-(self._scale * margin + self._offset)))
         return np.stack([entail, np.full_like(entail, np.nan)], axis=1)
+
+
+@dataclass
+class _PairRow:
+    encoding: dict[str, list[int]]
+    members: list[int]
+
+    @property
+    def tokens(self) -> int:
+        return len(self.encoding["input_ids"])
 
 
 class TorchModel:
@@ -125,7 +144,7 @@ class TorchModel:
     Args:
         source: Hub id ("cross-encoder/nli-deberta-v3-small") or local folder with safetensors weights.
         labels: Names of the outputs in order, where the model's config does not name them.
-        max_tokens: Longest input; the model's own limit if smaller. Premises are cut, hypotheses never.
+        max_tokens: Longest input; the model's own limit if smaller. The longer part, mostly the premise, is cut.
 
     Raises:
         UserError: if it cannot be loaded, has no class that reads as entailment, or fails the probe pairs.
@@ -168,28 +187,28 @@ class TorchModel:
         self.has_contradiction = self._contradict is not None
         self._verify(source, names)
 
-    def tokenize(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Any], list[int], int]:
-        """See ``PairModel``."""
+    def rows(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[_PairRow], int]:
+        """See ``PairModel``: one row per pair."""
         firsts, seconds = [p for p, _ in pairs], [h for _, h in pairs]
-        room = self._max_tokens
         full = self._tokenizer(firsts, seconds, truncation=False, verbose=False)["input_ids"]
-        cut = self._tokenizer(firsts, seconds, truncation="only_first", max_length=room)
-        keys = [k for k in ("input_ids", "token_type_ids", "attention_mask") if k in cut]
-        encodings = [{k: cut[k][i] for k in keys} for i in range(len(pairs))]
-        return encodings, [len(e["input_ids"]) for e in encodings], sum(len(ids) > room for ids in full)
+        # "longest_first" takes from the premise while it is the longer part, and copes with an endless claim.
+        kept = self._tokenizer(firsts, seconds, truncation="longest_first", max_length=self._max_tokens)
+        keys = [k for k in ("input_ids", "token_type_ids", "attention_mask") if k in kept]
+        rows = [_PairRow({k: kept[k][i] for k in keys}, [i]) for i in range(len(pairs))]
+        return rows, sum(len(ids) > self._max_tokens for ids in full)
 
-    def run(self, encodings: Sequence[Any]) -> Floats:
+    def run(self, rows: Sequence[_PairRow]) -> Floats:
         """See ``PairModel``."""
-        probs = self._outputs(encodings)
+        probs = self._outputs(rows)
         entail = probs[:, self._entail]
         if self._contradict is None:
             return np.stack([entail, np.full_like(entail, np.nan)], axis=1)
         return np.stack([entail, probs[:, self._contradict]], axis=1)
 
-    def _outputs(self, encodings: Sequence[Any]) -> Floats:
+    def _outputs(self, rows: Sequence[_PairRow]) -> Floats:
         import torch
 
-        batch = self._tokenizer.pad(list(encodings), return_tensors="pt")
+        batch = self._tokenizer.pad([row.encoding for row in rows], return_tensors="pt")
         with torch.inference_mode():
             logits = self._model(**batch).logits.double()
             probs = torch.sigmoid(logits) if self._single else torch.softmax(logits, dim=-1)
@@ -197,8 +216,8 @@ class TorchModel:
         return array
 
     def _probe_outputs(self) -> Floats:
-        encodings, _, _ = self.tokenize([(premise, hypothesis) for _, premise, hypothesis in PROBES])
-        return self._outputs(encodings)
+        rows, _ = self.rows([(premise, hypothesis) for _, premise, hypothesis in PROBES])
+        return self._outputs(rows)
 
     def _order_from_probes(self, source: str, names: list[str]) -> tuple[int, int | None]:
         """Find the entailment output of a model whose labels have no names: the one that all probes point to."""

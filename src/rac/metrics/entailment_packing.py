@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,29 @@ def cut(ids: list[int], limit: int) -> list[int]:
     Premise and claim have limits of their own, so that no pair's score depends on what else is scored.
     """
     return ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]
+
+
+def pair_rows(
+    tokenizer: Any, pairs: Sequence[tuple[str, str]], premise_tokens: int, claim_tokens: int, row_tokens: int
+) -> tuple[list[Row], int]:
+    """Tokenize (premise, claim) pairs, each different text once, and pack them.
+
+    Args:
+        tokenizer: A ``tokenizers.Tokenizer`` that adds [CLS] and [SEP] and neither pads nor truncates.
+        pairs: The pairs.
+        premise_tokens: Longest premise; the rest is cut.
+        claim_tokens: Longest claim; the rest is cut.
+        row_tokens: Longest row, unless a premise and one claim are longer.
+
+    Returns:
+        The rows and how many different texts were cut.
+    """
+    texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+    ids = {text: e.ids for text, e in zip(texts, tokenizer.encode_batch(texts), strict=True)}
+    shortened = {p for p, _ in pairs if len(ids[p]) > premise_tokens}
+    shortened |= {h for _, h in pairs if len(ids[h]) > claim_tokens}
+    premises = [cut(ids[p], premise_tokens) for p, _ in pairs]
+    return pack_rows(premises, [cut(ids[h], claim_tokens) for _, h in pairs], row_tokens), len(shortened)
 
 
 def row_arrays(rows: Sequence[Row], *, multiple: int = 1) -> dict[str, Ints]:

@@ -1,0 +1,1 @@
+"""How the shipped entailment model is made; ``rac train-entailment`` runs ``build``. See docs/entailment.md."""

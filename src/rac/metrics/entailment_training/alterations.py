@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rac.metrics.entailment_training.facets import Facet
+from rac.metrics.entailment_training.phrases import word_map
 from rac.metrics.entailment_training.vocabulary import Vocabulary, nationalities
 
 TRAINING_KINDS = (
@@ -18,15 +19,14 @@ HELD_OUT_KINDS = ("person", "nationality", "modifier", "insertion", "opposite", 
 """Never seen in training: another person, another nationality, another adjective, an adjective put in, the opposite
 (north for south), a facet of this passage joined to one of its sibling."""
 
-_OPPOSITES = dict(
-    pair.split(":")
-    for pair in """north:south northern:southern east:west eastern:western northeast:southwest northwest:southeast
+_OPPOSITES = word_map(
+    """north:south northern:southern east:west eastern:western northeast:southwest northwest:southeast
     northeastern:southwestern northwestern:southeastern first:last large:small larger:smaller largest:smallest
     male:female men's:women's boys:girls old:new older:younger oldest:youngest early:late upper:lower inner:outer
     public:private primary:secondary high:low higher:lower highest:lowest long:short ancient:modern major:minor
     best:worst before:after indoor:outdoor western:eastern positive:negative natural:artificial king:queen
     actor:actress son:daughter brother:sister father:mother husband:wife winner:loser founded:dissolved born:died
-    urban:rural active:retired professional:amateur fictional:real left:right summer:winter central:peripheral""".split()
+    urban:rural active:retired professional:amateur fictional:real left:right summer:winter central:peripheral"""
 )
 _OPPOSITES |= {b: a for a, b in _OPPOSITES.items()}
 _NATIONALITIES = frozenset(n.lower() for n in nationalities())

@@ -1,25 +1,38 @@
-"""Attributes that a text speaks of: a presupposed "ship builder of Luna" is supported where the text says who built it."""
+"""Attributes that a text speaks of: "the ship builder of Luna" is supported where the text says who built it."""
 
 from __future__ import annotations
 
 import re
 
 _TABLE: tuple[tuple[str, str], ...] = (
-    (r"published by|publishing (?:house|company)|\bpublisher\b", "publisher|publishing company|company that published it"),
+    (
+        r"published by|publishing (?:house|company)|\bpublisher\b",
+        "publisher|publishing company|company that published it",
+    ),
     (r"\bdirected by|\bdirector of|\bdirectorial", "director|directors|person who directed it|film director"),
     (r"\bproduced by|\bproducers?\b", "producer|producers|production company"),
-    (r"\bwritten by|\bauthored|\bby author|\bnovel by|\bplay by|\bbook by|\bpoem by", "author|writer|person who wrote it"),
+    (
+        r"\bwritten by|\bauthored|\bby author|\bnovel by|\bplay by|\bbook by|\bpoem by",
+        "author|writer|person who wrote it",
+    ),
     (r"\bstarring\b|\bstars\b|\bplayed by\b|\bcast\b", "cast|actors|stars|actor who played in it"),
     (r"\bcomposed by|\bcomposer\b|\bmusic by", "composer|music|person who composed it"),
     (r"\blyrics\b|\blyricist", "lyrics|lyricist|lyrics writer"),
     (r"\bdesigned by|\barchitect\b|\bdesigner\b", "designer|architect|person who designed it"),
     (r"\bbuilt (?:by|for)|\bbuilder|\bshipyard|\bconstructed by", "builder|constructor|company that built it"),
     (r"\bfounded by|\bfounders?\b|\bestablished by|\bco-founded", "founder|founders|person who founded it"),
-    (r"\b(?:founded|established|formed|created|incorporated) in (?:\w+ )?\d{4}", "founding date|date of foundation|year of foundation"),
+    (
+        r"\b(?:founded|established|formed|created|incorporated) in (?:\w+ )?\d{4}",
+        "founding date|date of foundation|year of foundation",
+    ),
     (r"\bborn\b[^.]{0,40}\d{4}", "date of birth|birthday|birth date"),
     (r"\bborn\b[^.]{0,40} (?:in|at) [A-Z]", "place of birth|birthplace|place of being born"),
     (r"\bdied\b|\bdeath\b|\d{4}\s?[–-]\s?\d{4}\)", "date of death|death"),
-    (r"\blocated in|\bsituated in|\blies in|\b(?:city|town|village|river|lake|mountain|school|district|county) (?:in|of)\b", "location|place where it is|location of the place"),
+    (
+        r"\blocated in|\bsituated in|\blies in"
+        r"|\b(?:city|town|village|river|lake|mountain|school|district|county) (?:in|of)\b",
+        "location|place where it is|location of the place",
+    ),
     (r"\bcapital\b", "capital"),
     (r"\bpopulation\b|\binhabitants\b", "population|number of inhabitants"),
     (r"\bkm2\b|\bsquare (?:miles|kilomet)|\bacres\b|\bsq\b", "area|surface area|size"),
@@ -36,15 +49,25 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (r"\bson of|\bdaughter of|\bfather\b|\bmother\b|\bparents\b", "parents|family|father or mother"),
     (r"\bchildren\b|\bsons?\b|\bdaughters?\b", "children"),
     (r"\bstudied at|\bgraduated|\beducated at|\balumn", "education|school attended|university"),
-    (r"\bplays? (?:as|for)|\bmidfielder|\bdefender|\bforward\b|\bgoalkeeper|\bquarterback|\bpitcher", "position|position played|position of the player"),
+    (
+        r"\bplays? (?:as|for)|\bmidfielder|\bdefender|\bforward\b|\bgoalkeeper|\bquarterback|\bpitcher",
+        "position|position played|position of the player",
+    ),
     (r"\bcoach(?:ed|es)?\b|\bmanager\b|\bmanaged by", "coach|manager"),
     (r"\bseasons?\b|\bepisodes?\b", "episodes|seasons|number of episodes"),
     (r"\baired\b|\bbroadcast|\bairs\b", "broadcaster|channel|showtime"),
-    (r"\bgenre\b|\b(?:horror|comedy|drama|thriller|science fiction|rock|pop|jazz) (?:film|movie|music|band|novel|series)", "genre|kind of work|type of work"),
+    (
+        r"\bgenre\b"
+        r"|\b(?:horror|comedy|drama|thriller|science fiction|rock|pop|jazz) (?:film|movie|music|band|novel|series)",
+        "genre|kind of work|type of work",
+    ),
     (r"\bcharacters?\b|\bprotagonist", "characters|main character"),
     (r"\bset in\b|\btakes place", "setting|place where it is set"),
     (r"\bstory\b|\bplot\b|\btells\b|\bfollows\b", "plot|story"),
-    (r"\bnamed (?:after|for)|\betymolog|\bname derives|\bname (?:comes|is derived)", "origin of its name|person or thing it is named after|name origin"),
+    (
+        r"\bnamed (?:after|for)|\betymolog|\bname derives|\bname (?:comes|is derived)",
+        "origin of its name|person or thing it is named after|name origin",
+    ),
     (r"\blanguages?\b|\bspoken\b|-language\b", "language|languages"),
     (r"\bsymptoms?\b", "symptoms|signs"),
     (r"\btreat(?:ed|ment|s)\b|\btherap", "treatment|therapy"),
@@ -54,8 +77,16 @@ _TABLE: tuple[tuple[str, str], ...] = (
     (r"\binvented by|\binventor|\bdiscovered by|\bdiscovere", "inventor|discoverer|discovery"),
     (r"\bchurch\b|\breligio|\bfaith\b|\bcatholic|\bJewish|\bMuslim|\bBuddhist", "religion|faith"),
     (r"\bmade (?:of|from)|\bingredients?\b", "material|ingredients|what it is made of"),
-    (r"\bAmerican\b|\bBritish\b|\bEnglish\b|\bFrench\b|\bGerman\b|\bItalian\b|\bJapanese\b|\bCanadian\b|\bIndian\b", "nationality|country|country of origin"),
-    (r"\b(?:actor|actress|singer|writer|politician|painter|physicist|mathematician|musician|footballer|historian|philosopher)\b", "profession|occupation|job"),
+    (
+        r"\bAmerican\b|\bBritish\b|\bEnglish\b|\bFrench\b|\bGerman\b|\bItalian\b|\bJapanese\b"
+        r"|\bCanadian\b|\bIndian\b",
+        "nationality|country|country of origin",
+    ),
+    (
+        r"\b(?:actor|actress|singer|writer|politician|painter|physicist|mathematician|musician|footballer"
+        r"|historian|philosopher)\b",
+        "profession|occupation|job",
+    ),
     (r"\btheor(?:y|ies)\b|\bknown for\b", "main work|what it is known for"),
 )  # fmt: skip
 

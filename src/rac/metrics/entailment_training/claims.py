@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from rac.metrics.entailment_training.alterations import alterations
 from rac.metrics.entailment_training.attributes import ALL_ATTRIBUTES, attributes
 from rac.metrics.entailment_training.facets import Facet, passage_facets, short_title, word_claim
+from rac.metrics.entailment_training.phrases import word_set
 from rac.metrics.entailment_training.rewording import reword
 from rac.metrics.entailment_training.vocabulary import Vocabulary
-from rac.metrics.entailment_windows import split_sentences, windows
+from rac.metrics.entailment_windows import windows
 from rac.metrics.text import content_keys
 from rac.records import Passage
 
-GENERIC_TYPES = frozenset(
+GENERIC_TYPES = word_set(
     """person agent location thing work topic subject group organism organization employer content product structure
     competitor nominee entity project object performer politician city place region area type kind concept term
-    set part form field study process""".split()
+    set part form field study process"""
 )
 """Types that are true of many things whose passage does not say so; never used as false ones."""
 KIND_WEIGHTS = {
@@ -184,9 +185,9 @@ class ClaimMaker:
             claim = word_claim(facet, title, rng, template.replace(" is ", " is not ", 1))[0]
             found.append(("negation", claim))
         if "other-title" in kinds and facet.form in ("type", "phrase") and "{T}" in template:
-            other = rng.choice(self._windows).passage
-            if not content_keys(other.title) & window.keys:
-                found.append(("other-title", word_claim(facet, short_title(other.title), rng, template)[0]))
+            stranger = rng.choice(self._windows).passage
+            if not content_keys(stranger.title) & window.keys:
+                found.append(("other-title", word_claim(facet, short_title(stranger.title), rng, template)[0]))
         return found
 
     def _borrowed(
@@ -254,8 +255,3 @@ def siblings_by_topic(passages: Sequence[Passage], *, most: int = 6) -> dict[str
             near = group[max(0, i - most // 2) : i + most // 2 + 1]
             found[passage.id] = [p for p in near if p.id != passage.id]
     return found
-
-
-def sentences_of(passage: Passage) -> list[str]:
-    """Return the sentences of a passage's text."""
-    return split_sentences(passage.text)

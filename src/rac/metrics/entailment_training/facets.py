@@ -14,28 +14,29 @@ from rac.records import Passage
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "type": (
-        "{T} is {a} {f}.", "{T} can be {a} {f}.", "This is about {a} {f}.", "This is about the {f} {T}.",
-        "This is about {f} {T}.", "{T} refers to {a} {f}.", "There is {a} {f} called {T}.", "{T} was {a} {f}.",
-        "The {f} {T} exists.", "{f} {T}", "This is about {f}.",
+        "This is about {f} {T}.", "This is about {f} {T}.", "This is about the {f} {T}.", "This is about {a} {f}.",
+        "This is about {f}.", "{T} is {a} {f}.", "{T} can be {a} {f}.", "{T} refers to {a} {f}.",
+        "There is {a} {f} called {T}.", "{T} was {a} {f}.", "{f} {T}",
     ),
     "phrase": (
-        "{T} can be {f}.", "{T} is {f}.", "This is about {T} {f}.", "{T} {f}", "{T} was {f}.", "There is a {T} {f}.",
-        "One {T} is {f}.", "This is about the {T} {f}.", "This is about the one {f}.",
+        "This is about {T} {f}.", "This is about {T} {f}.", "This is something {f}.", "This is about the {T} {f}.",
+        "This is about the one {f}.", "{T} can be {f}.", "{T} is {f}.", "{T} {f}", "There is a {T} {f}.",
     ),
     "topic": (
-        "This is about {f}.", "This is about {f} of {T}.", "This is about the {f} of {T}.", "The text speaks of {f}.",
-        "{T} has to do with {f}.", "This addresses {f}.", "This is about {T} and {f}.", "This mentions {f}.",
-        "{T} can be about {f}.", "{f}",
+        "This is about {f}.", "This is about {f}.", "This is about {f} of {T}.", "This is about the {f} of {T}.",
+        "This says something about {f}.", "This says something about the {f} of {T}.", "{T} has to do with {f}.",
+        "This is about {T} and {f}.", "The text speaks of {f}.", "{f}",
     ),
     "attribute": (
-        "{T} has {a} {f}.", "The {f} of {T} is given.", "This says what the {f} of {T} is.", "{T} has {f}.",
-        "This is about the {f} of {T}.", "This speaks of the {f}.", "There is {a} {f} of {T}.", "The {f} of {T}",
+        "This says something about the {f} of {T}.", "This says something about the {f}.",
+        "This is about the {f} of {T}.", "This says something about {f}.", "{T} has {a} {f}.",
+        "This says what the {f} of {T} is.", "This is about the {f}.", "The {f} of {T}",
     ),
     "not-type": (
-        "{T} is not {a} {f}.", "This is about a {T} that is not {a} {f}.", "This is about non {f} {T}.",
-        "{T} can be something other than {a} {f}.", "This is not {a} {f}.", "This is about the non {f} {T}.",
+        "This is about non {f} {T}.", "This is about the non {f} {T}.", "{T} is not {a} {f}.", "This is not {a} {f}.",
+        "This is about {a} {T} that is not {a} {f}.",
     ),
-    "clause": ("{T} {f}.", "{T} {f}", "It is said that {T} {f}."),
+    "clause": ("{T} {f}.", "This tells that {T} {f}.", "{T} {f}", "This is about {T}, which {f}."),
 }  # fmt: skip
 """Wordings by form; {T} is the title, {f} the facet, {a} its indefinite article."""
 

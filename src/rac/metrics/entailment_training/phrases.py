@@ -7,16 +7,25 @@ from dataclasses import dataclass
 
 from rac.metrics.wordlists import COUNTRIES, STOP_WORDS
 
-PREPOSITIONS = frozenset(
-    "in at by from of for with on near between during about after before under through to as".split()
-)
-MONTHS = frozenset("january february march april may june july august september october november december".split())
+
+def word_set(text: str) -> frozenset[str]:
+    """Return the words of a list written as text."""
+    return frozenset(text.split())
+
+
+def word_map(text: str) -> dict[str, str]:
+    """Return a mapping written as ``word:other`` pairs."""
+    return {word: other for word, _, other in (pair.partition(":") for pair in text.split())}
+
+
+PREPOSITIONS = word_set("in at by from of for with on near between during about after before under through to as")
+MONTHS = word_set("january february march april may june july august september october november december")
 _TOKEN = re.compile(r"\d+(?:[,.]\d+)*(?:st|nd|rd|th|s)?\b|(?:[^\W\d_]\.){2,}|[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]")
 YEAR = re.compile(r"\b(1[0-9]{3}|20[0-2][0-9])\b")
 _NUMBER = re.compile(r"\d")
-_BE = frozenset("is was are were".split())
-_PLACE_PREPOSITIONS = frozenset("in at near from".split())
-_PERSON_PREPOSITIONS = frozenset("by with".split())
+_BE = word_set("is was are were")
+_PLACE_PREPOSITIONS = word_set("in at near from")
+_PERSON_PREPOSITIONS = word_set("by with")
 MAX_RUN = 6
 
 
@@ -24,9 +33,10 @@ MAX_RUN = 6
 class Phrase:
     """A run of content words and where it stands.
 
-    ``surface`` is the phrase with its article, as the text has it. ``lead`` is what comes before it, lower case, if that is a preposition ("in") or a participle with "by"
-    ("published by"); ``kind`` is one of ``year``, ``number``, ``place``, ``person``, ``name``, ``noun``;
-    ``predicate`` says whether it follows "is a" and so says what the passage is about.
+    ``surface`` is the phrase with its article, as the text has it. ``lead`` is what comes before it, lower case, if
+    that is a preposition ("in") or a participle with "by" ("published by"); ``kind`` is one of ``year``, ``number``,
+    ``place``, ``person``, ``name``, ``noun``; ``predicate`` says whether it follows "is a" and so says what the passage
+    is about.
     """
 
     text: str
@@ -95,7 +105,7 @@ def _kind(text: str, lead: str) -> str:
 
 
 def head_noun(phrase: str) -> str:
-    """Return the last word before the first preposition: what a noun phrase is a kind of ("Painting by X": painting)."""
+    """Return the last word before the first preposition: what the phrase is a kind of ("Painting by X")."""
     words = phrase.split()
     for i, word in enumerate(words):
         if i and word.lower().strip(",;") in PREPOSITIONS | {"that", "which", "who", "and", "or"}:

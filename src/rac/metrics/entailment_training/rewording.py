@@ -5,18 +5,17 @@ from __future__ import annotations
 import random
 import re
 
-from rac.metrics.entailment_training.phrases import YEAR
+from rac.metrics.entailment_training.phrases import YEAR, word_map
 from rac.metrics.wordlists import ALIASES, COUNTRIES
 
 _COUNTRY_OF = {a: t for a, t in ALIASES.items() if t in COUNTRIES and a != t and t not in ("usa", "uk", "ussr")}
 _COUNTRY_OF |= {"american": "the United States", "british": "the United Kingdom", "soviet": "the Soviet Union"}
-_SYNONYMS = dict(
-    pair.split(":")
-    for pair in """film:movie movie:film tv:television television:TV author:writer writer:author soccer:football
+_SYNONYMS = word_map(
+    """film:movie movie:film tv:television television:TV author:writer writer:author soccer:football
     physician:doctor doctor:physician novelist:writer illness:disease disease:illness automobile:car car:automobile
     song:track company:firm firm:company town:municipality kid:child picture:image monarch:ruler ruler:monarch
     location:place place:location vocalist:singer singer:vocalist attorney:lawyer lawyer:attorney highschool:school
-    aircraft:plane ship:vessel vessel:ship conflict:war area:region region:area kind:type type:kind""".split()
+    aircraft:plane ship:vessel vessel:ship conflict:war area:region region:area kind:type type:kind"""
 )
 _PHRASES = (
     (r"\bpublished by\b", "from the publisher"),

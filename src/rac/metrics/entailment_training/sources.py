@@ -15,7 +15,8 @@ from rac.errors import DataError
 from rac.metrics.entailment_training.facets import short_title
 from rac.records import ClarificationExample, Passage
 
-WIKIPEDIA_HELD_OUT = 0.12
+CLAQUA_CALIBRATION = 0.2
+WIKIPEDIA_PARTS = {"calibration": (0.0, 0.04), "test": (0.04, 0.12), "train": (0.12, 1.0)}
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,20 @@ def share(text: str) -> float:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:4], "big") / 2**32
 
 
-def claqua_passages(directory: Path, split: str) -> PassageSet:
-    """Return the entities of a CLAQUA split; training leaves out names that validation has too."""
-    examples = CLAQUA.read(directory, split).examples
-    if split == "train":
-        reserved = {e.cluster for e in CLAQUA.read(directory, "validation").examples}
-        examples = [e for e in examples if e.cluster not in reserved]
+def claqua_passages(directory: Path, part: str) -> PassageSet:
+    """Return the entities of a part of CLAQUA.
+
+    Args:
+        directory: Holds the benchmark's files as OWNER/REPO/PATH.
+        part: ``train`` is its training split without the names that its validation split has too; ``calibration`` and
+            ``test`` are two sides of its validation split, by name.
+    """
+    examples = CLAQUA.read(directory, "validation").examples
+    if part == "train":
+        reserved = {e.cluster for e in examples}
+        examples = [e for e in CLAQUA.read(directory, "train").examples if e.cluster not in reserved]
+    else:
+        examples = [e for e in examples if (share(e.cluster) < CLAQUA_CALIBRATION) == (part == "calibration")]
     passages: dict[str, Passage] = {}
     siblings: dict[str, dict[str, Passage]] = {}
     gold: dict[str, list[str]] = {}
@@ -71,11 +80,12 @@ def _gold_facets(example: ClarificationExample) -> Iterator[tuple[str, str]]:
             yield passage.id, " ".join(text.split())
 
 
-def wikipedia_passages(held_out: bool) -> PassageSet:
-    """Return the embedded Wikipedia summaries of one side of a fixed split by title."""
+def wikipedia_passages(part: str) -> PassageSet:
+    """Return the embedded Wikipedia summaries of a part (``train``, ``calibration`` or ``test``), split by title."""
     from rac.metrics.entailment_training.claims import siblings_by_topic
 
-    passages = [p for p in read_wikipedia() if (share(p.title) < WIKIPEDIA_HELD_OUT) == held_out]
+    low, high = WIKIPEDIA_PARTS[part]
+    passages = [p for p in read_wikipedia() if low <= share(p.title) < high]
     return PassageSet("wikipedia", passages, siblings_by_topic(passages), {})
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rac.metrics.entailment_packing import Row, cut, pack_rows, row_arrays
+from rac.metrics.entailment_packing import Row, pair_rows, row_arrays
 from rac.metrics.entailment_training.model import ClaimEncoder, base_model_path, new_encoder
 from rac.progress import Progress
 
@@ -60,15 +60,9 @@ def load_tokenizer() -> Any:
     return tokenizer
 
 
-def tokenize_rows(tokenizer: Any, pairs: Sequence[tuple[str, str]], settings: TrainSettings) -> tuple[list[Row], int]:
+def tokenize_rows(pairs: Sequence[tuple[str, str]], settings: TrainSettings) -> tuple[list[Row], int]:
     """Return packed rows of the pairs and the number of texts that had to be cut."""
-    texts = sorted({t for pair in pairs for t in pair})
-    ids = {t: e.ids for t, e in zip(texts, tokenizer.encode_batch(texts), strict=True)}
-    premises = [cut(ids[p], settings.premise_tokens) for p, _ in pairs]
-    claims = [cut(ids[h], settings.claim_tokens) for _, h in pairs]
-    shortened = {p for p, _ in pairs if len(ids[p]) > settings.premise_tokens}
-    shortened |= {h for _, h in pairs if len(ids[h]) > settings.claim_tokens}
-    return pack_rows(premises, claims, settings.row_tokens), len(shortened)
+    return pair_rows(load_tokenizer(), pairs, settings.premise_tokens, settings.claim_tokens, settings.row_tokens)
 
 
 def tensors(rows: Sequence[Row]) -> dict[str, Tensor]:
@@ -101,7 +95,7 @@ def train(pairs: Sequence[Pair], settings: TrainSettings, output: Path) -> Claim
     torch.set_num_threads(settings.threads)
     rng = random.Random(settings.seed)
     output.mkdir(parents=True, exist_ok=True)
-    rows, shortened = tokenize_rows(load_tokenizer(), [(p, h) for p, h, _ in pairs], settings)
+    rows, shortened = tokenize_rows([(p, h) for p, h, _ in pairs], settings)
     labels = torch.tensor([int(entailed) for _, _, entailed in pairs])
     tokens = sum(row.tokens for row in rows)
     log.info(
@@ -130,7 +124,7 @@ def train(pairs: Sequence[Pair], settings: TrainSettings, output: Path) -> Claim
             target = labels[[i for row in batch for i in row.members]]
             logits = worker(**tensors(batch))
             loss = torch.nn.functional.cross_entropy(logits.float(), target, label_smoothing=settings.label_smoothing)
-            loss.backward()
+            torch.autograd.backward(loss)
             if low:
                 for ours, theirs in zip(trained, working, strict=True):
                     ours.grad, theirs.grad = theirs.grad.float() if theirs.grad is not None else None, None
@@ -169,11 +163,26 @@ def margins(
     model: ClaimEncoder, pairs: Sequence[tuple[str, str]], settings: TrainSettings, *, budget: int = 4096
 ) -> npt.NDArray[np.float64]:
     """Return logit(entailed) - logit(not entailed) of each pair, in float32."""
-    rows, _ = tokenize_rows(load_tokenizer(), pairs, settings)
+    rows, _ = tokenize_rows(pairs, settings)
     found = np.empty(len(pairs))
     with torch.inference_mode(), Progress("evaluation", len(pairs), unit="pairs") as progress:
         for batch in token_budget_batches(rows, budget, random.Random(0)):
             logits = model(**tensors(batch)).double().numpy()
             found[[i for row in batch for i in row.members]] = logits[:, 1] - logits[:, 0]
             progress.advance(len(logits))
+    return found
+
+
+def onnx_margins(path: Path, pairs: Sequence[tuple[str, str]], settings: TrainSettings) -> npt.NDArray[np.float64]:
+    """Return what ``margins`` does, from an exported model."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    rows, _ = tokenize_rows(pairs, settings)
+    found = np.empty(len(pairs))
+    for batch in token_budget_batches(rows, 4096, random.Random(0)):
+        logits = session.run(None, row_arrays(batch))[0].astype(np.float64)
+        found[[i for row in batch for i in row.members]] = logits[:, 1] - logits[:, 0]
     return found

@@ -1,4 +1,4 @@
-"""Words that replace others in altered claims, harvested from the passages and split into training and held-out halves."""
+"""Words that replace others in altered claims, harvested from passages and split for training and evaluation."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def harvest(passages: Iterable[Passage], *, held_out: bool) -> Vocabulary:
                         counts["modifier"][words[0]] += 1
                     if 1 < len(words) < 4 and phrase.text.islower():
                         counts["phrase"][phrase.text] += 1
-    counts["nationality"].update({n: 2 for n in nationalities()})
-    words = {slot: _half(counter, slot, held_out) for slot, counter in counts.items()}
+    counts["nationality"].update(dict.fromkeys(nationalities(), 2))
+    replacements = {slot: _half(counter, slot, held_out) for slot, counter in counts.items()}
     by_word: dict[str, list[str]] = {}
-    for type_ in words["type"]:
+    for type_ in replacements["type"]:
         for word in type_.split():
             by_word.setdefault(word, []).append(type_)
-    return Vocabulary(words, by_word)
+    return Vocabulary(replacements, by_word)
 
 
 def _half(counter: Counter[str], slot: str, held_out: bool) -> list[str]:

@@ -1,0 +1,202 @@
+"""Everything that makes the shipped entailment model: data, training, measurement, calibration, export, card."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rac.files import sha256_file, write_json, write_text
+from rac.metrics.entailment_models import EMBEDDED_NAME
+from rac.metrics.entailment_training import sources
+from rac.metrics.entailment_training.alterations import HELD_OUT_KINDS, TRAINING_KINDS
+from rac.metrics.entailment_training.card import calibration_plot, model_card
+from rac.metrics.entailment_training.claims import ClaimMaker, LabelledClaim
+from rac.metrics.entailment_training.evaluate import (
+    Calibration,
+    Floats,
+    Score,
+    accuracy,
+    calibrate,
+    claim_table,
+    overlap_score,
+    passage_scores,
+    reliability,
+    sigmoid,
+)  # fmt: skip
+from rac.metrics.entailment_training.export import export_onnx
+from rac.metrics.entailment_training.model import base_model_path
+from rac.metrics.entailment_training.train import Pair, TrainSettings, load_encoder, margins, onnx_margins, train
+from rac.metrics.entailment_training.vocabulary import Vocabulary, check_disjoint, harvest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of each source is used; 0 leaves a source out."""
+
+    claqua: int = 45_000
+    wikipedia: int = 45_000
+    conjnli: int = 15_000
+    med: int = 10_000
+    test: int = 2_500
+    facets_per_window: int = 4
+
+
+def training_pairs(mirror: Path, sizes: Sizes, seed: int) -> tuple[list[Pair], dict[str, dict[str, int]]]:
+    """Return the training pairs and their counts by source and kind."""
+    training, _ = vocabularies(mirror)
+    pairs: list[Pair] = []
+    counts: dict[str, dict[str, int]] = {}
+    for passages, limit in (
+        (sources.claqua_passages(mirror, "train"), sizes.claqua), (sources.wikipedia_passages("train"), sizes.wikipedia)
+    ):  # fmt: skip
+        claims = make_claims(passages, training, TRAINING_KINDS, sizes.facets_per_window, limit, seed)
+        counts[passages.name] = dict(sorted(Counter(c.kind for c in claims).items()))
+        pairs += [(c.premise, c.hypothesis, c.supported) for c in claims]
+    for name, found, limit in (
+        ("ConjNLI", sources.conjnli(mirror, "train"), sizes.conjnli), ("MED", sources.med(mirror, "train"), sizes.med)
+    ):  # fmt: skip
+        chosen = sources.shuffled(found, seed, limit)
+        counts[name] = {
+            "entailed": sum(p.entailed for p in chosen),
+            "not entailed": sum(not p.entailed for p in chosen),
+        }
+        pairs += [(p.premise, p.hypothesis, p.entailed) for p in chosen]
+    return pairs, counts
+
+
+def vocabularies(mirror: Path) -> tuple[Vocabulary, Vocabulary]:
+    """Return the replacement words of training and those of the evaluation; no word is in both."""
+    passages = sources.claqua_passages(mirror, "train").passages + sources.wikipedia_passages("train").passages
+    training, held_out = harvest(passages, held_out=False), harvest(passages, held_out=True)
+    check_disjoint(training, held_out)
+    return training, held_out
+
+
+def make_claims(
+    passages: sources.PassageSet, vocabulary: Vocabulary, kinds: Sequence[str], per_window: int, limit: int, seed: int
+) -> list[LabelledClaim]:
+    """Return labelled claims of a set of passages (see ``ClaimMaker``)."""
+    if limit <= 0:
+        return []
+    maker = ClaimMaker(passages.passages, passages.siblings, passages.gold, vocabulary, passages.name, seed)
+    return maker.make(kinds, per_window=per_window, limit=limit)
+
+
+def held_out_claims(mirror: Path, part: str, limit: int, seed: int) -> dict[str, list[LabelledClaim]]:
+    """Return claims by source, of passages outside training, with held-out words and kinds beside the known ones."""
+    _, held_out = vocabularies(mirror)
+    kinds = [*HELD_OUT_KINDS, *TRAINING_KINDS]
+    return {
+        p.name: make_claims(p, held_out, kinds, 3, limit, seed)
+        for p in (sources.claqua_passages(mirror, part), sources.wikipedia_passages(part))
+    }
+
+
+def measure(mirror: Path, score: Score, sizes: Sizes, seed: int) -> dict[str, Any]:
+    """Return every figure of the card for a model, given as a function of pairs."""
+    claims: dict[str, Any] = {}
+    for name, found in held_out_claims(mirror, "test", sizes.test, seed).items():
+        claims[name] = claim_table(found, passage_scores(found, score))
+        overlap = claim_table(found, passage_scores(found, overlap_score))
+        blind = score([("", c.hypothesis) for c in found])
+        claims[name]["overlap_auc_all"], claims[name]["overlap_auc_unseen_kinds"] = (
+            overlap["auc_all"], overlap["auc_unseen_kinds"]
+        )  # fmt: skip
+        claims[name]["claim_alone_auc"] = claim_table(found, blind)["auc_all"]
+    sets = {
+        "SICK train (never trained on)": sources.sick(mirror),
+        "RTE dev (never trained on)": sources.rte(mirror, "dev"),
+        "ConjNLI dev": sources.conjnli(mirror, "dev"),
+        "MED test part": sources.med(mirror, "test"),
+    }
+    return {
+        "claims": claims,
+        "nli": {n: accuracy(p, score([(q.premise, q.hypothesis) for q in p])) for n, p in sets.items()},
+    }
+
+
+def calibration_data(mirror: Path, score: Score, sizes: Sizes, seed: int) -> tuple[Floats, np.ndarray]:
+    """Return margins and labels of (window, claim) pairs kept for calibration."""
+    found = [c for claims in held_out_claims(mirror, "calibration", sizes.test, seed).values() for c in claims]
+    return score([(c.premise, c.hypothesis) for c in found]), np.array([c.supported for c in found])
+
+
+def build(mirror: Path, output: Path, work: Path, settings: TrainSettings, sizes: Sizes) -> dict[str, Any]:
+    """Train, measure, calibrate and export; goes on from ``work/model.safetensors`` if training was done before.
+
+    Args:
+        mirror: Data sets as OWNER/REPO/PATH.
+        output: Gets ``model.onnx``, ``tokenizer.json``, ``config.json``, ``model_card.md``, ``calibration.svg``.
+        work: Gets the float32 weights and the training log.
+        settings: Of the training.
+        sizes: Of the data.
+
+    Returns:
+        The content of ``config.json``.
+    """
+    if (work / "model.safetensors").is_file():
+        log.info("using the weights in %s", work)
+    else:
+        pairs, counts = training_pairs(mirror, sizes, settings.seed)
+        write_json(work / "counts.json", counts)
+        train(pairs, settings, work)
+    return package(mirror, output, work, settings, sizes)
+
+
+def package(mirror: Path, output: Path, work: Path, settings: TrainSettings, sizes: Sizes) -> dict[str, Any]:
+    """Export the weights in ``work`` and measure both the float32 and the 8-bit model."""
+    from rac.files import read_json
+
+    encoder = load_encoder(work)
+    output.mkdir(parents=True, exist_ok=True)
+    export_onnx(encoder, output / "model.onnx", quantised=True)
+    shutil.copyfile(base_model_path() / "tokenizer.json", output / "tokenizer.json")
+
+    def full(pairs: Sequence[tuple[str, str]]) -> Floats:
+        return margins(encoder, pairs, settings)
+
+    def small(pairs: Sequence[tuple[str, str]]) -> Floats:
+        return onnx_margins(output / "model.onnx", pairs, settings)
+
+    seed = settings.seed + 1
+    log.info("measuring the 8-bit model")
+    figures = measure(mirror, small, sizes, seed)
+    log.info("measuring the float32 model")
+    figures_full = measure(mirror, full, sizes, seed)
+    found, truth = calibration_data(mirror, small, sizes, seed)
+    calibration: Calibration = calibrate(found, truth)
+    kept = slice(1, None, 2)
+    curves = {
+        "before": reliability(sigmoid(found[kept]), truth[kept]),
+        "after": reliability(sigmoid(found[kept], calibration.scale, calibration.offset), truth[kept]),
+    }
+    config = {
+        "name": EMBEDDED_NAME,
+        "model_sha256": sha256_file(output / "model.onnx"),
+        "premise_tokens": settings.premise_tokens,
+        "claim_tokens": settings.claim_tokens,
+        "row_tokens": settings.row_tokens,
+        "scale": calibration.scale,
+        "offset": calibration.offset,
+        "calibration": {
+            "error_before": calibration.error_before,
+            "error_after": calibration.error_after,
+            "curves": curves,
+        },
+        "training": {"counts": read_json(work / "counts.json"), "settings": read_json(work / "settings.json")},
+        "figures_int8": figures,
+        "figures_float32": figures_full,
+    }
+    write_json(output / "config.json", config)
+    write_text(output / "calibration.svg", calibration_plot(curves))
+    write_text(output / "model_card.md", model_card(config))
+    return config
