@@ -36,6 +36,8 @@ _SPECS = (
     MetricSpec("faith_strict", "Faith (strict)", "Faithfulness", "higher", "Support of the worst supported claim."),
     MetricSpec("hallucinated", "Hallucinated", "Faithfulness", "lower",
                "Share of questions with a claim whose support is under the threshold.", True),
+    MetricSpec("faith_all", "Faith (all claims)", "Faithfulness by kind", "higher",
+               "Faith with what takes up the user's own words: the variant that the definition began with."),
     MetricSpec("faith_option", "Faith of options", "Faithfulness by kind", "higher", "Faith over OPTION claims."),
     MetricSpec("faith_topic", "Faith of topics", "Faithfulness by kind", "higher", "Faith over TOPIC claims."),
     MetricSpec("faith_not_type", "Faith of non-types", "Faithfulness by kind", "higher", "Faith over NOT-TYPE claims."),

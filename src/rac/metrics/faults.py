@@ -49,6 +49,7 @@ class Fault:
         before: What was replaced ("" where the whole question was).
         after: What stands there now.
         option: Position of the changed option among the options, -1 where the whole question changed.
+        donor: Id of the source whose words were taken, if any.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Fault:
     before: str
     after: str
     option: int
+    donor: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class FaultMaker:
             donor_name = name_of(donor)
             question = _swap_name(donor.question, donor_name, item.name)
             if donor_name and item.name and question is not None and not item.has_all(question):
-                return Fault("a", question, "", question, -1)
+                return Fault("a", question, "", question, -1, donor.id)
         return None
 
     def _donor_option(self, item: _Item, rng: random.Random) -> Fault | None:
@@ -137,7 +139,7 @@ class FaultMaker:
                     if text is None or abs(len(text.split()) - len(item.span(option).split())) > 2:
                         continue
                     if not item.supported(text):
-                        return item.replaced("b", index, text)
+                        return item.replaced("b", index, text, donor.id)
         return None
 
 
@@ -165,10 +167,10 @@ class _Item:
     def supported(self, option: str) -> bool:
         return self.has_all(option)
 
-    def replaced(self, kind: str, index: int, text: str) -> Fault:
+    def replaced(self, kind: str, index: int, text: str, donor: str = "") -> Fault:
         option = self.options[index]
         question = self.source.question[: option.start] + text + self.source.question[option.end :]
-        return Fault(kind, question, self.span(option), text, index)
+        return Fault(kind, question, self.span(option), text, index, donor)
 
 
 def name_of(source: Source) -> str:

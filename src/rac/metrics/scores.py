@@ -3,6 +3,10 @@
     Faith = mean_j s_j     strict = min_j s_j     hallucinated = [min_j s_j < tau]
     headline = 2 Faith Info / (Faith + Info), 0 if both are 0 or there is no claim
 
+over the claims k_j, except what only takes up the user's words ("when you say the motherland"): that says what the user
+asked, not what the corpus has, and CLAQUA's gold paraphrases it freely (supported in 32 % of its questions, so that it
+would decide every score). ``faith_all`` counts those too, as the definition first had it.
+
 Range 0..1. No gold question, answer or facet is read. Faith alone is fooled by saying little ("What do you mean?" has
 no claims, "X or X" only claims that every passage supports); the headline is 0 for both.
 """
@@ -35,15 +39,24 @@ def faith_scores(result: QuestionSupport, tau: float, problem: str | None = None
         problem: Why the question cannot be read, if so. ``empty`` and ``too-long`` count as no claims: the headline
             is 0. With ``script``, ``language`` or ``no-passages`` nothing is scored.
     """
-    names = ["faith", "faith_strict", "hallucinated", "info", "headline"]
+    names = ["faith", "faith_strict", "hallucinated", "info", "headline", "faith_all"]
     names += [f"{m}_{k}" for k in KINDS.values() for m in ("faith", "hallucinated")]
     values: dict[str, float | None] = dict.fromkeys(names)
     if problem in ("script", "language", "no-passages"):
         return FaithScores(values)
-    support = result.per_claim
+    every = result.per_claim
+    counted = [j for j, c in enumerate(result.claims) if not c.echo]
     offered = [j for j, c in enumerate(result.claims) if c.kind in OFFERED]
     gained = info(result.matrix[offered], tau) if offered else 0.0
     values["info"] = gained
+    if every:
+        values["faith_all"] = sum(every) / len(every)
+    for kind, name in KINDS.items():
+        own = [s for s, c in zip(every, result.claims, strict=True) if c.kind == kind]
+        if own:
+            values[f"faith_{name}"] = sum(own) / len(own)
+            values[f"hallucinated_{name}"] = float(min(own) < tau)
+    support = [every[j] for j in counted]
     if not support:
         values["headline"] = 0.0
         return FaithScores(values)
@@ -54,9 +67,4 @@ def faith_scores(result: QuestionSupport, tau: float, problem: str | None = None
         "hallucinated": float(min(support) < tau),
         "headline": 2 * faith * gained / (faith + gained) if faith + gained else 0.0,
     }
-    for kind, name in KINDS.items():
-        own = [s for s, c in zip(support, result.claims, strict=True) if c.kind == kind]
-        if own:
-            values[f"faith_{name}"] = sum(own) / len(own)
-            values[f"hallucinated_{name}"] = float(min(own) < tau)
     return FaithScores(values)

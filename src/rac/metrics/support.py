@@ -3,7 +3,8 @@
     lexical      g_ij = sum idf(t) [t matches d_i] / sum idf(t)      terms t of k_j outside query and frame
                  n_ij = the same over the query's words in k_j       (whose attribute it is)
     entailment   e_ij = max over windows w of d_i of P_ent(w, h_j)   TOPIC: max(P_ent, P_contra)
-    combined     s_ij = sigmoid(a logit(e_ij) + b g_ij + c + d n_ij + u [a number of k_j is not in d_i])
+    combined     s_ij = sigmoid(a logit(e_ij) + b g_ij + c + d n_ij + u_1 [a number of k_j is missing]
+                                + u_2 [a rare word of k_j is missing])
     claim        s_j  = max_i s_ij                                   one passage must carry the whole claim
 
 NOT-TYPE claims ask for a passage of that title that lacks the type; entailment models do not see what is missing, so
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 PARAMETERS = Path(__file__).parent / "support.json"
 _LOGIT_CAP = 6.0
+RARE_IDF = 4.0
+"""From this idf on a word is rare: it stands in fewer than 2 % of texts."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class SupportFit:
         lexical: b, weight of g.
         constant: c.
         name: d, weight of n.
-        number: u, weight of a number that the passage lacks.
+        number: u_1, weight of a number that the passage lacks.
+        rare: u_2, weight of a rare word (idf >= ``RARE_IDF``) that the passage lacks.
         tau: Threshold on s_j: 5 % false alarms on supported claims of the training data.
         version: Name of the fit, for signatures.
     """
@@ -61,6 +65,7 @@ class SupportFit:
     constant: float
     name: float
     number: float
+    rare: float
     tau: float
     version: str
 
@@ -83,6 +88,7 @@ class Features:
     lexical: Floats
     name: Floats
     number: Floats
+    rare: Floats
     entailment: Floats | None
 
 
@@ -115,7 +121,7 @@ class QuestionSupport:
 def lexical_features(claims: Sequence[Claim], query: str, passages: Sequence[PassageWords]) -> Features:
     """Return g, n and missing numbers of every (claim, passage)."""
     shape = (len(claims), len(passages))
-    lexical, name, number = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    lexical, name, number, rare = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape)
     query_keys = content_keys(query)
     for j, claim in enumerate(claims):
         named = [k for k in dict.fromkeys(w.key for w in content_words(claim.text)) if k in query_keys]
@@ -126,10 +132,12 @@ def lexical_features(claims: Sequence[Claim], query: str, passages: Sequence[Pas
                 lexical[j, i] = float(passage.lacks_type(claim.terms) and about)
             elif claim.terms:
                 lexical[j, i] = _idf_share(claim.terms, passage)
-                number[j, i] = float(any(t[:1].isdigit() and not passage.has(t) for t in claim.terms))
+                missing = [t for t in claim.terms if not passage.has(t)]
+                number[j, i] = float(any(t[:1].isdigit() for t in missing))
+                rare[j, i] = float(any(not t[:1].isdigit() and idf(t) >= RARE_IDF for t in missing))
             else:
                 lexical[j, i] = name[j, i] if named else 1.0
-    return Features(lexical, name, number, None)
+    return Features(lexical, name, number, rare, None)
 
 
 def _idf_share(terms: Sequence[str], passage: PassageWords) -> float:
@@ -139,12 +147,18 @@ def _idf_share(terms: Sequence[str], passage: PassageWords) -> float:
     return sum(w for t, w in zip(terms, weights, strict=True) if passage.has(t)) / (sum(weights) or 1.0)
 
 
+def clipped_logit(probabilities: Floats) -> Floats:
+    """Return logit(e), unknown taken as 0.5, within +-6 so that no single claim rules a fit."""
+    e = np.clip(np.nan_to_num(probabilities, nan=0.5), 1e-6, 1 - 1e-6)
+    return np.clip(np.log(e / (1 - e)), -_LOGIT_CAP, _LOGIT_CAP)
+
+
 def combine(features: Features, kinds: Sequence[str], fit: SupportFit) -> Floats:
     """Return s_ij of shape (m, N) from the features."""
-    z = fit.lexical * features.lexical + fit.name * features.name + fit.number * features.number + fit.constant
+    z = fit.lexical * features.lexical + fit.name * features.name + fit.constant
+    z = z + fit.number * features.number + fit.rare * features.rare
     if features.entailment is not None:
-        e = np.clip(np.nan_to_num(features.entailment, nan=0.5), 1e-6, 1 - 1e-6)
-        z = z + fit.entailment * np.clip(np.log(e / (1 - e)), -_LOGIT_CAP, _LOGIT_CAP)
+        z = z + fit.entailment * clipped_logit(features.entailment)
     s = 1 / (1 + np.exp(-z))
     for j, kind in enumerate(kinds):
         if kind == "NOT-TYPE":
@@ -171,17 +185,17 @@ def support(
         are computed once.
     """
     fit = fit or load_fit(with_entailment=entailment is not None)
-    entailed = _entailment(items, entailment) if entailment is not None else [None] * len(items)
+    entailed = entailment_features(items, entailment) if entailment is not None else [None] * len(items)
     results = []
     for (query, claims, passages), e in zip(items, entailed, strict=True):
         features = lexical_features(claims, query, [prepare(p) for p in passages])
-        features = Features(features.lexical, features.name, features.number, e)
+        features = Features(features.lexical, features.name, features.number, features.rare, e)
         matrix = combine(features, [c.kind for c in claims], fit)
         results.append(QuestionSupport(tuple(claims), matrix, features.lexical, e))
     return results
 
 
-def _entailment(
+def entailment_features(
     items: Sequence[tuple[str, Sequence[Claim], Sequence[Passage]]], scorer: EntailmentScorer
 ) -> list[Floats | None]:
     """Return e_ij per item: the pairs of all items in one call, TOPIC claims in either polarity."""
