@@ -87,11 +87,11 @@ def tree_support(model: Any) -> Support:
     implementation = getattr(config, "_attn_implementation", None) or "eager"
     if implementation not in TREE_ATTENTION:
         return Support(False, f"attention implementation '{implementation}' takes no mask of ours; load with 'sdpa'")
-    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    if others := sorted(kinds - {"full_attention", "attention"}):
+    layers = getattr(config, "layer_types", None)
+    kinds = layers or getattr(config, "attention_layers", None) or ["full_attention"]
+    if others := sorted(set(kinds) - {"full_attention", "attention", "global"}):
         return Support(False, f"layers of type {', '.join(others)}")
-    windowed = getattr(config, "sliding_window", None) is not None and getattr(config, "use_sliding_window", True)
-    if windowed and not getattr(config, "layer_types", None):
+    if not layers and getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
         return Support(False, f"a sliding window of {config.sliding_window} tokens")
 
     device = next(model.parameters()).device
@@ -109,9 +109,9 @@ def tree_support(model: Any) -> Support:
     finally:
         model.train(was_training)
     # bfloat16 keeps 8 bits: two ways of computing the same differ in the second decimal there.
-    tolerance = 1e-3 if packed.dtype == torch.float32 and next(model.parameters()).dtype == torch.float32 else 0.15
+    tolerance = 3e-4 if next(model.parameters()).dtype == torch.float32 else 0.15
     difference = float((packed - plain).abs().max())
-    if not difference <= tolerance * max(1.0, float(plain.abs().max()) / 10):
+    if not difference <= tolerance * max(1.0, float(plain.abs().max()) / 30):
         return Support(
             False, f"its attention does not follow the mask or the position ids (difference {difference:.2g})"
         )

@@ -46,8 +46,10 @@ def target_logps(model: Any, batch: PackedBatch) -> Tensor:
         inner = inner.module
     config = inner.config.get_text_config() if hasattr(inner.config, "get_text_config") else inner.config
     mask = attention_mask(batch, getattr(config, "_attn_implementation", None) or "eager", inner.dtype)
+    # A plain row needs no position ids, and some models that need plain rows take none.
+    positions = {} if batch.plain else {"position_ids": batch.position_ids}
     with answer_only_head(model, batch.head_positions):
-        output = model(input_ids=batch.input_ids, attention_mask=mask, position_ids=batch.position_ids, use_cache=False)
+        output = model(input_ids=batch.input_ids, attention_mask=mask, use_cache=False, **positions)
     logits = output.logits.float()
     chosen = logits[batch.target_rows, batch.target_ids]
     return chosen - logits.logsumexp(-1)[batch.target_rows]

@@ -29,7 +29,7 @@ from rac.training.plan import plan_steps
 from rac.training.record import TrainingRecord, peak_memory
 from rac.training.selection import Rule, Validate, validation_steps
 from rac.training.settings import Optimisation
-from rac.training.trainer import TreeTrainer, make_passes, training_arguments
+from rac.training.trainer import TreeTrainer, make_passes, trackers_explained, training_arguments
 
 log = logging.getLogger(__name__)
 
@@ -131,11 +131,12 @@ def run_training(job: Job) -> TrainingRecord:
         torch.distributed.barrier()
     found = last_whole(job.checkpoints, job.fingerprint)
     keeper = Keeper(job, steps, found)
-    trainer = TreeTrainer(
-        model, args,
-        passes=make_passes(job.trees, steps, job.objective, job.settings.accumulation, args.world_size),
-        objective=job.objective, plain=job.plain, max_row_tokens=job.settings.max_row_tokens, callbacks=[keeper],
-    )  # fmt: skip
+    with trackers_explained(job.settings.report_to):
+        trainer = TreeTrainer(
+            model, args,
+            passes=make_passes(job.trees, steps, job.objective, job.settings.accumulation, args.world_size),
+            objective=job.objective, plain=job.plain, max_row_tokens=job.settings.max_row_tokens, callbacks=[keeper],
+        )  # fmt: skip
     keeper.trainer = trainer
     trainer.complete = keeper.complete
     bars = transformers_logging.is_progress_bar_enabled()

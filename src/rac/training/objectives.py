@@ -101,11 +101,13 @@ class Preference:
 
         with torch.no_grad():
             margins = settings.beta * ((scores - references)[chosen_at][:, None] - (scores - references)[rejected_at])
+            # Before the first step all margins to a reference are 0 but for rounding: a tie is half right.
+            right = (margins > 0).float().masked_fill(margins.abs() <= 1e-3 * settings.beta, 0.5)
             shares = weights[:, None] * present / present.sum(-1, keepdim=True)
             prompts = totals["prompts"]
             sums = {
                 "margins": ((shares * margins).sum(), prompts),
-                "accuracy": ((shares * (margins > 0)).sum(), prompts),
+                "accuracy": ((shares * right).sum(), prompts),
                 "logps/chosen": ((weights * logps[chosen_at]).sum(), prompts),
                 "logps/rejected": ((shares * logps[rejected_at]).sum(), prompts),
                 "nll/chosen": (likelihood.detach() * totals["tokens"], totals["tokens"]),

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +117,20 @@ class TreeTrainer(Trainer):  # type: ignore[misc]
         return {name: float(value) for name, value in values.items()}
 
 
+@contextmanager
+def trackers_explained(report_to: Sequence[str]) -> Iterator[None]:
+    """Turn what transformers says of an unknown or missing tracker into a ``UserError``."""
+    try:
+        yield
+    except (ValueError, RuntimeError, ImportError) as error:
+        if not report_to:
+            raise
+        raise UserError(
+            f"report_to: {', '.join(report_to)} cannot be used, because transformers says: {error}; install the "
+            "tracker or leave it out"
+        ) from error
+
+
 def training_arguments(folder: str, settings: Any, *, steps: int, seed: int, device: torch.device) -> TrainingArguments:
     """Return the arguments of ``transformers`` for a stage's settings.
 
@@ -127,7 +142,7 @@ def training_arguments(folder: str, settings: Any, *, steps: int, seed: int, dev
         device: Where the model is.
 
     Raises:
-        UserError: if a tracker of ``report_to`` is unknown or not installed.
+        UserError: if transformers refuses them (half precision on a device that has none, say).
     """
     half = settings.precision
     if half == "auto":

@@ -1,0 +1,137 @@
+"""The packed path equals the textbook path: log-probabilities within 1e-4, gradients within 1e-3 relative."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rac.training.logps import branch_logps, plain_branch_logps, score_branches, token_batches
+from rac.training.packing import Tree, collate
+from training_support import TREE_FAMILIES, fixed_trees, make_model, random_trees, tiny_llama
+
+_MODELS: dict[str, Any] = {}
+
+
+def model_of(family: str) -> Any:
+    if family not in _MODELS:
+        _MODELS[family] = make_model(TREE_FAMILIES[family]())
+    return _MODELS[family]
+
+
+def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
+    model.zero_grad()
+    loss.backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def assert_same_gradients(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        scale = float(gradient.norm())
+        assert float((found[name] - gradient).norm()) <= 1e-3 * max(scale, 1e-6), name
+
+
+@pytest.mark.parametrize("family", TREE_FAMILIES)
+@given(trees=random_trees(), room=st.integers(8, 80), data=st.data())
+@settings(deadline=None, max_examples=15)
+def test_packed_equals_textbook(family: str, trees: list[Tree], room: int, data: st.DataObject) -> None:
+    model = model_of(family)
+    batch = collate(trees, max_row_tokens=room)
+    found, counts = branch_logps(model, batch)
+    expected, lengths = plain_branch_logps(model, trees)
+    assert torch.equal(counts, lengths)
+    assert torch.allclose(found, expected, atol=1e-4), (found - expected).abs().max()
+    # Any loss is a function of the branches' log-probabilities; random weights stand for all of them.
+    weights = torch.tensor(data.draw(st.lists(st.floats(-2, 2), min_size=len(found), max_size=len(found))))
+    packed_gradients = gradients(model, (weights * found).sum())
+    assert_same_gradients(packed_gradients, gradients(model, (weights * expected).sum()))
+
+
+@pytest.mark.parametrize("family", TREE_FAMILIES)
+def test_eager_attention_takes_the_additive_mask(family: str) -> None:
+    config = TREE_FAMILIES[family]()
+    config._attn_implementation = "eager"
+    model = make_model(config)
+    trees = fixed_trees(6)
+    with torch.no_grad():
+        found, _ = branch_logps(model, collate(trees, max_row_tokens=40))
+        expected, _ = plain_branch_logps(model, trees)
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+@given(random_trees())
+@settings(deadline=None, max_examples=15)
+def test_the_plain_layout_equals_the_textbook(trees: list[Tree]) -> None:
+    model = model_of("llama")
+    with torch.no_grad():
+        found, _ = branch_logps(model, collate(trees, plain=True))
+        expected, _ = plain_branch_logps(model, trees)
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_a_value_computed_by_hand() -> None:
+    """With all weights 0 every token has probability 1/96."""
+    model = tiny_llama()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        sums, counts = branch_logps(model, collate([Tree("a", [4, 5], [[6, 7, 2], [8]])]))
+    assert torch.allclose(sums, -torch.tensor([3.0, 1.0]) * torch.log(torch.tensor(96.0)))
+    assert counts.tolist() == [3.0, 1.0]
+
+
+def test_the_head_runs_only_where_there_is_a_target() -> None:
+    model = tiny_llama()
+    seen = []
+    model.lm_head.register_forward_hook(lambda module, args, output: seen.append(output.shape))
+    branch_logps(model, collate([Tree("a", [4] * 50, [[6, 7, 2], [6, 2]])]))
+    # Targets: 6 (both), 7 and 2 after 6 (both from one position), 2 after 7: three positions of 52.
+    assert [tuple(shape) for shape in seen] == [(3, 96)]
+    assert not model.lm_head._forward_pre_hooks
+
+
+def test_the_head_is_whole_again_after_an_error() -> None:
+    model = tiny_llama()
+    batch = collate([Tree("a", [4] * 5, [[6, 7, 2]])])
+    with pytest.raises(IndexError):
+        branch_logps(model, batch.to("cpu").__class__(**{**batch.__dict__, "input_ids": batch.input_ids + 1000}))
+    assert not model.lm_head._forward_pre_hooks
+
+
+@given(random_trees(most=8), st.integers(5, 60))
+@settings(deadline=None, max_examples=20)
+def test_scores_come_in_order_however_they_were_batched(trees: list[Tree], limit: int) -> None:
+    model = model_of("llama")
+    scores = score_branches(model, trees, max_tokens=limit, max_row_tokens=limit)
+    with torch.no_grad():
+        expected, counts = plain_branch_logps(model, trees)
+    assert torch.allclose(torch.tensor([v for logps, _ in scores for v in logps]), expected, atol=1e-4)
+    assert [c for _, lengths in scores for c in lengths] == counts.tolist()
+
+
+@given(random_trees(most=8), st.integers(5, 60))
+@settings(deadline=None, max_examples=40)
+def test_token_batches_keep_to_their_limit(trees: list[Tree], limit: int) -> None:
+    batches = token_batches(trees, limit)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(trees)))
+    for batch in batches:
+        assert len(batch) == 1 or sum(trees[index].length for index in batch) <= limit
+
+
+@pytest.mark.model
+def test_the_embedded_model_agrees_too(embedded_tokenizer: Any) -> None:
+    from rac.models import load_model
+
+    model, _ = load_model("embedded")
+    texts = ("Which one do you mean, the film or the novel?", "Which one do you mean, the river or the town?", "Who?")
+    branches = [[*embedded_tokenizer(text).input_ids, embedded_tokenizer.eos_token_id] for text in texts]
+    prompt = embedded_tokenizer("Casablanca is a 1942 film. Casablanca is a city in Morocco.").input_ids
+    trees = [Tree("a", prompt, branches), Tree("b", prompt[4:], branches[:1])]
+    found, _ = branch_logps(model, collate(trees))
+    expected, _ = plain_branch_logps(model, trees)
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert_same_gradients(gradients(model, found.sum()), gradients(model, expected.sum()))

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from rac.errors import UserError
+from rac.training.selection import Rule, validation_steps
+
+
+def metrics(unsupported: float, informativeness: float = 0.8, rouge_l: float = 0.5) -> dict[str, float]:
+    return {"unsupported": unsupported, "informativeness": informativeness, "rouge_l": rouge_l}
+
+
+def test_the_lowest_unsupported_share_wins() -> None:
+    assert Rule().best([(0, metrics(0.3)), (5, metrics(0.1)), (10, metrics(0.2))]) == 5
+
+
+def test_what_loses_informativeness_or_rouge_cannot_win() -> None:
+    history = [
+        (0, metrics(0.3)),
+        (5, metrics(0.0, informativeness=0.7)),
+        (10, metrics(0.1, rouge_l=0.4)),
+        (15, metrics(0.2)),
+    ]
+    assert Rule().best(history) == 15
+
+
+def test_the_start_stays_if_nothing_keeps_the_floors() -> None:
+    assert Rule().best([(0, metrics(0.3)), (5, metrics(0.0, informativeness=0.1))]) == 0
+
+
+def test_of_equals_the_latest_wins() -> None:
+    assert Rule().best([(0, metrics(0.1)), (5, metrics(0.1)), (10, metrics(0.2))]) == 5
+
+
+def test_an_unscored_validation_cannot_win() -> None:
+    assert Rule().best([(0, metrics(0.4)), (5, metrics(math.nan)), (10, metrics(0.3))]) == 10
+
+
+def test_a_missing_metric_is_named() -> None:
+    with pytest.raises(UserError, match=r"validation of step 5 has no metric 'rouge_l'.*it has unsupported"):
+        Rule(at_least={"rouge_l": 0.9}).best([(0, metrics(0.4)), (5, {"unsupported": 0.1})])
+
+
+def test_validations_are_spread_and_end_with_the_last_step() -> None:
+    assert validation_steps(10, 3) == [3, 7, 10]
+    assert validation_steps(2, 5) == [1, 2]
+    assert validation_steps(10, 0) == []
