@@ -8,6 +8,7 @@ import pytest
 from bootstrap_support import CORPUS, WordSearcher
 from rac.corpus.bootstrap import Bootstrap, bootstrap
 from rac.corpus.bootstrap.card import data_card
+from rac.corpus.bootstrap_settings import KINDS
 from rac.errors import UserError
 from rac.records import Passage
 
@@ -17,7 +18,7 @@ SEARCHER = WordSearcher(CORPUS)
 
 def test_examples_of_every_kind_with_options_from_the_retrieved_passages() -> None:
     result = bootstrap(CORPUS, SEARCHER, SETTINGS, 0)
-    assert {e.meta["kind"] for e in result.examples} == {"homonym", "name", "phrase", "acronym", "class"}
+    assert {e.meta["kind"] for e in result.examples} == set(KINDS)
     by_id = {p.id: p for p in CORPUS}
     for example in result.examples:
         d = {hit.passage.id for hit in SEARCHER.search_batch([example.query], SETTINGS.top_k)[0]}
@@ -105,6 +106,23 @@ def test_near_duplicates_are_one_option() -> None:
     ]
     with pytest.raises(UserError, match="can be told apart"):
         bootstrap(twins, WordSearcher(twins), Bootstrap(), 0)
+
+
+def test_parts_of_a_document_are_one_option_if_they_carry_its_words() -> None:
+    def part(document: str, number: int, text: str, description: str = "") -> Passage:
+        source = f"{document}.md"
+        return Passage(id=f"{source}#{number}", title=document, description=description, text=text, source=source)
+
+    passages = [
+        part("Deployment guide", 0, "How the service is set up.", "Guide for operators"),
+        part("Deployment guide", 1, "Deployment guide, rollback: a deployment is undone.", "Guide for operators"),
+        part("Deployment checklist", 0, "Deployment needs a key, a host and a backup."),
+    ]
+    result = bootstrap(passages, WordSearcher(passages), Bootstrap(validation=0, test=0, kinds=("name",)), 0)
+    assert {e.group for e in result.examples} == {"deployment"}
+    for example in result.examples:
+        assert len({i.split("#")[0] for i in example.passage_ids}) == len(example.passage_ids) == 2
+        assert all("Deployment checklist" in question for question in example.questions)
 
 
 def test_an_empty_or_plain_corpus_is_refused_with_advice() -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from rac.corpus.bootstrap.facets import Facet, Subject, choose_facets, find_acronyms, read_subjects
+from rac.corpus.bootstrap.facets import Facet, choose_facets, is_supported
 from rac.corpus.bootstrap.phrases import NounPhrase
+from rac.corpus.bootstrap.subjects import Subject, find_acronyms, read_corpus_subjects
 from rac.records import Passage
 
 
@@ -56,8 +57,20 @@ def test_the_reason_why_a_passage_is_meant_is_said() -> None:
 
 def test_what_cannot_be_told_apart_is_refused_with_a_reason() -> None:
     assert choose_facets([subject("Hope", "song"), subject("Hope", "song")]) == "passages cannot be told apart"
-    unusable = Subject(id="x", name="Hope")
-    assert choose_facets([unusable, subject("Hope", "song")]) == "no usable description"
+    bare = Subject(id="x", name="Hope")
+    assert choose_facets([bare, subject("Hope", "song")]) == "passages cannot be told apart"
+
+
+def test_names_without_description_stand_alone() -> None:
+    bare = Subject(id="x", name="History of Hope")
+    assert [f.bracketed() for f in facets_of(bare, subject("Hope", "song"))] == ["History of Hope", "Hope (song)"]
+
+
+def test_support_is_checked_word_by_word() -> None:
+    passage = Passage(id="1", title="King Lear", description="Play by William Shakespeare", text="A tragedy.")
+    assert is_supported(Facet("1", "King Lear", "play"), passage)
+    assert not is_supported(Facet("1", "King Lear", "film"), passage)
+    assert not is_supported(Facet("1", "King Lear", years="1606"), passage)
 
 
 def test_a_description_before_its_name_must_not_repeat_it() -> None:
@@ -72,7 +85,7 @@ def test_articles_are_those_of_the_text() -> None:
         Passage(id="1", title="Canary Islands", description="Archipelago", text="The Canary Islands are Spanish."),
         Passage(id="2", title="Spain", description="Country", text="Spain is a country."),
     ]
-    first, second = read_subjects(passages)
+    first, second = read_corpus_subjects(passages).subjects
     assert (first.article, second.article) == (True, False)
     assert Facet("1", first.name, "archipelago", article=True).bracketed() == "the Canary Islands (archipelago)"
 
@@ -82,7 +95,12 @@ def test_years_are_read_from_descriptions() -> None:
         Passage(id=str(n), title=f"Name {n}", description=d, text="Text.")
         for n, d in enumerate(["Poet (701–762)", "Author (born 1947)", "Poet (c. 310 – c. 395 AD)", "Film (restored)"])
     ]
-    assert [s.years for s in read_subjects(passages)] == ["701–762", "born 1947", "c. 310 – c. 395 AD", ""]
+    assert [s.years for s in read_corpus_subjects(passages).subjects] == [
+        "701–762",
+        "born 1947",
+        "c. 310 – c. 395 AD",
+        "",
+    ]
 
 
 def test_acronyms_are_spelled_by_the_name_and_stand_in_the_text() -> None:

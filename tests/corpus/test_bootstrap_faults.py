@@ -5,11 +5,12 @@ import random
 import pytest
 
 from bootstrap_support import CORPUS
-from rac.corpus.bootstrap.facets import choose_facets, read_subjects
+from rac.corpus.bootstrap.facets import choose_facets
 from rac.corpus.bootstrap.faults import FaultMaker
+from rac.corpus.bootstrap.subjects import read_corpus_subjects
 from rac.corpus.bootstrap.wording import Wording
 
-SUBJECTS = read_subjects(CORPUS)
+SUBJECTS = read_corpus_subjects(CORPUS).subjects
 KINGS = [0, 1]
 
 

@@ -123,6 +123,13 @@ def test_case_is_learnt_from_the_corpus() -> None:
     assert case.lowered("Norwegian skier") == "Norwegian skier"
 
 
+def test_nouns_are_told_from_modifiers_by_where_they_stand() -> None:
+    case = CaseModel(["We saw a silent film and the deployment of it, in deployment mode. A silent one, so silent."])
+    assert case.is_noun("Deployment")
+    assert not case.is_noun("Silent")
+    assert not case.is_noun("unseen")
+
+
 def test_descriptions_come_from_the_best_source() -> None:
     assert description_of(Passage(id="1", description="1968 film", types=("film",))) == "1968 film"
     assert description_of(Passage(id="1", types=("music artist",))) == "music artist"

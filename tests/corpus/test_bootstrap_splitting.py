@@ -41,6 +41,13 @@ def test_one_large_component_is_cut_and_the_cut_is_reported() -> None:
     assert splits.dropped
 
 
+def test_training_data_is_not_sacrificed_to_the_held_out_splits() -> None:
+    passages_of = {f"g{n}": {"the one passage of all", f"p{n}"} for n in range(10)}
+    splits = split_groups(passages_of, dict.fromkeys(passages_of, 4), {"test": 0.2}, 0)
+    assert set(splits.split_of.values()) == {"train"}
+    assert splits.dropped == ()
+
+
 def test_splits_depend_on_the_seed_only() -> None:
     passages_of = {f"g{n}": {f"p{n}", f"q{n}"} for n in range(40)}
     backwards = dict(reversed(passages_of.items()))

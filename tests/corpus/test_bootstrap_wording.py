@@ -4,8 +4,9 @@ import random
 
 import pytest
 
-from rac.corpus.bootstrap.facets import Facet, Subject
+from rac.corpus.bootstrap.facets import Facet
 from rac.corpus.bootstrap.phrases import NounPhrase
+from rac.corpus.bootstrap.subjects import Subject
 from rac.corpus.bootstrap.terms import Term
 from rac.corpus.bootstrap.wording import join_options, option_form, typed_queries, write_options, write_questions
 

@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Kind = Literal["homonym", "name", "phrase", "acronym", "class"]
+Kind = Literal["homonym", "name", "phrase", "acronym", "class", "mention"]
 """How a query is ambiguous: one name of several things, a word in several titles, several words in several titles,
-an abbreviation of several things, a class with several members."""
+an abbreviation of several things, a class with several members, a word that the texts of several documents use."""
 
-KINDS: tuple[Kind, ...] = ("homonym", "name", "phrase", "acronym", "class")
+KINDS: tuple[Kind, ...] = ("homonym", "name", "phrase", "acronym", "class", "mention")
 
 
 class Bootstrap(BaseModel):
@@ -22,7 +22,11 @@ class Bootstrap(BaseModel):
     top_k: int = Field(4, ge=2, le=20, description="Passages retrieved for a query; facets are read off these only.")
     options: int = Field(3, ge=2, le=5, description="Most options that a question offers; each offers at least two.")
     questions_per_example: int = Field(3, ge=1, le=12, description="Gold questions per query, in different wordings.")
-    kinds: tuple[Kind, ...] = Field(KINDS, min_length=1, description="Kinds of ambiguity to look for.")
+    kinds: tuple[Kind, ...] = Field(
+        KINDS,
+        min_length=1,
+        description="Kinds of ambiguity to look for; `mention` is used only if the others do not suffice.",
+    )
     max_titles: int = Field(8, ge=2, description="Most titles that may share a name: more, and it is a common word.")
     max_class: int = Field(60, ge=2, description="Most members that a class may have to be asked about.")
     queries_per_term: int = Field(8, ge=1, le=12, description="Most queries for one ambiguous term.")

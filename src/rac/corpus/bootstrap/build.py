@@ -6,14 +6,15 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
-from rac.corpus.bootstrap.facets import Subject, choose_facets, read_subjects
+from rac.corpus.bootstrap.facets import choose_facets, is_supported
 from rac.corpus.bootstrap.faults import FaultMaker
 from rac.corpus.bootstrap.phrases import words
 from rac.corpus.bootstrap.splitting import SPLITS, leakage, split_groups
+from rac.corpus.bootstrap.subjects import Subject, read_corpus_subjects
 from rac.corpus.bootstrap.terms import Term, find_terms
 from rac.corpus.bootstrap.wording import TypedQuery, Wording, typed_queries, write_questions
 from rac.corpus.bootstrap_settings import KINDS, Bootstrap
@@ -94,10 +95,11 @@ def bootstrap(
         UserError: if the corpus is empty or gives no example at all.
     """
     settings = settings or Bootstrap()
-    subjects = read_subjects(passages)
+    reading = read_corpus_subjects(passages, settings.max_titles)
+    subjects = reading.subjects
     if not subjects:
         raise UserError("the corpus holds no passage, so no query can be found in it; give a corpus with text")
-    terms, found = find_terms(subjects, settings)
+    terms, found = find_terms(reading, settings)
     maker = _Maker(subjects, settings, seed, check, reword)
     maker.counts.update({"passages": len(subjects), **found})
     candidates = _candidates(terms, subjects, settings, seed)
@@ -120,7 +122,10 @@ def bootstrap(
 def _candidates(
     terms: Sequence[Term], subjects: Sequence[Subject], settings: Bootstrap, seed: int
 ) -> Iterator[tuple[Term, TypedQuery]]:
-    """Yield queries, kinds in turn, likelier terms earlier; every term has one query before any has a second one."""
+    """Yield queries, kinds in turn, likelier terms earlier; every term has one query before any has a second one.
+
+    Words that are only mentioned come last, when names and classes are used up.
+    """
     queues: dict[str, list[tuple[Term, list[TypedQuery]]]] = {kind: [] for kind in KINDS}
     for term in terms:
         rng = random.Random(f"{seed} {term.key}")
@@ -130,11 +135,13 @@ def _candidates(
         rng = random.Random(f"{seed} order {kind}")
         rng.shuffle(queue)
         queue.sort(key=lambda entry: -round(entry[0].plausible, 1))
-    for number in range(settings.queries_per_term):
-        for place in range(max(len(queue) for queue in queues.values())):
-            for queue in queues.values():
-                if place < len(queue) and number < len(queue[place][1]):
-                    yield queue[place][0], queue[place][1][number]
+    last = queues.pop("mention")
+    for some in (queues, {"mention": last}):
+        for number in range(settings.queries_per_term):
+            for place in range(max(len(queue) for queue in some.values())):
+                for queue in some.values():
+                    if place < len(queue) and number < len(queue[place][1]):
+                        yield queue[place][0], queue[place][1][number]
 
 
 class _Maker:
@@ -168,19 +175,18 @@ class _Maker:
 
     def _make(self, term: Term, query: TypedQuery, d: Sequence[Passage]) -> ClarificationExample | str:
         self.counts["hits that are not in the corpus"] += sum(p.id not in self._row_of for p in d)
-        meant = set(term.rows)
-        relevant = [(row, p) for p in d if (row := self._row_of.get(p.id, -1)) in meant]
+        relevant = self._relevant(term, d)
         if len(relevant) < 2:
             return "fewer than two passages of the term retrieved"
-        usable = [(row, p) for row, p in relevant if self._subjects[row].phrase and self._subjects[row].name]
-        if len(usable) < 2:
-            return "fewer than two passages with a usable description"
-        offered = _without_near_duplicates(usable)[: self._settings.options]
+        offered = _without_near_duplicates(relevant)[: self._settings.options]
         if len(offered) < 2:
             return "passages are near duplicates"
-        facets = choose_facets([self._subjects[row] for row in offered], query.term, of_class=term.kind == "class")
-        if isinstance(facets, str):
-            return facets
+        chosen = choose_facets([self._subjects[row] for row, _ in offered], query.term, of_class=term.kind == "class")
+        if isinstance(chosen, str):
+            return chosen
+        facets = [replace(facet, passage_id=p.id) for facet, (_, p) in zip(chosen, offered, strict=True)]
+        if not all(is_supported(facet, p) for facet, (_, p) in zip(facets, offered, strict=True)):
+            return "an option is not in the retrieved part of its document"
         rng = random.Random(f"{self._seed} questions {query.text}")
         written = write_questions(facets, query.term, term, self._settings.questions_per_example, rng)
         accepted = [wording for wording in written if self._accepted(wording.text, query.text, d)]
@@ -197,6 +203,20 @@ class _Maker:
             group=term.key,
             meta={"kind": term.kind, "form": query.form, "term": query.term},
         )
+
+    def _relevant(self, term: Term, d: Sequence[Passage]) -> list[tuple[int, Passage]]:
+        """Return the passages of D that the term may mean, with the rows of their documents, each document once."""
+        found: dict[int, Passage] = {}
+        for passage in d:
+            row = self._row_of.get(passage.id, -1)
+            if row < 0:
+                continue
+            first = row if self._subjects[row].part_of < 0 else self._subjects[row].part_of
+            if first in term.rows and self._subjects[first].name:
+                found.setdefault(first, passage)
+        # A name alone says little: passages without a description are offered only if too few have one.
+        described = [(row, passage) for row, passage in found.items() if self._subjects[row].phrase]
+        return described if len(described) >= 2 else list(found.items())
 
     def _accepted(self, question: str, query: str, d: Sequence[Passage]) -> bool:
         self.counts["questions written"] += 1
@@ -245,14 +265,14 @@ class _Maker:
         )
 
 
-def _without_near_duplicates(found: Sequence[tuple[int, Passage]]) -> list[int]:
-    """Return the rows of passages that are not nearly the same text as an earlier one."""
-    kept: list[tuple[int, set[str]]] = []
+def _without_near_duplicates(found: Sequence[tuple[int, Passage]]) -> list[tuple[int, Passage]]:
+    """Return those that are not nearly the same text as an earlier one."""
+    kept: list[tuple[int, Passage, set[str]]] = []
     for row, passage in found:
         own = {w.lower() for w in words(passage.text)}
-        if all(len(own & other) <= NEAR_DUPLICATE * len(own | other) or not own for _, other in kept):
-            kept.append((row, own))
-    return [row for row, _ in kept]
+        if all(len(own & other) <= NEAR_DUPLICATE * len(own | other) or not own for _, _, other in kept):
+            kept.append((row, passage, own))
+    return [(row, passage) for row, passage, _ in kept]
 
 
 def _split(maker: _Maker, settings: Bootstrap, seed: int) -> BootstrapResult:

@@ -7,125 +7,14 @@ alone, or an attribute that tells members of a class apart ("the opera by Giusep
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rac.corpus.bootstrap.phrases import (
-    CaseModel,
-    NounPhrase,
-    count_heads,
-    description_of,
-    noun_phrase,
-    without_parenthesis,
-    words,
-)
+from rac.corpus.bootstrap.phrases import words
+from rac.corpus.bootstrap.subjects import Subject
 from rac.records import Passage
 
-CASE_SAMPLE = 20_000
-"""Passages whose text is read to learn which words are written small; more would only cost memory."""
-
-_YEARS = re.compile(
-    r"\(((?:born )?(?:c\. ?)?\d{3,4}(?:/\d+)?(?:\s?[–-]\s?(?:c\. ?)?\d{2,4}(?:/\d+)?)?(?: BCE?| AD| CE)?)\)"
-)
 _OF = re.compile(r"\b(?:of|by|in|from|about|for|on|and|or|the)\b")
-_NAME_MAXIMUM = 80
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What a passage is about; small, so that a corpus of millions of passages fits into memory.
-
-    Attributes:
-        id: Id of the passage.
-        name: Title without parentheses; "" if there is none, or if an earlier passage of the same document has it.
-        article: The text calls it "the NAME".
-        phrase: Short noun phrase of the description, None if it has none that can be used.
-        years: Years of life as the description gives them ("1841–1919"), "" if it does not.
-        acronyms: Abbreviations that the name carries, or that spell the name and stand in the text.
-        common: Words of the name that the corpus uses as common words ("Silent" of "Silent film").
-    """
-
-    id: str
-    name: str
-    article: bool = False
-    phrase: NounPhrase | None = None
-    years: str = ""
-    acronyms: tuple[str, ...] = ()
-    common: tuple[str, ...] = ()
-
-    @property
-    def person(self) -> bool:
-        """Whether the description gives years of life."""
-        return bool(self.years)
-
-    @property
-    def ends_common(self) -> bool:
-        """Whether the name ends in a common noun ("Meteor shower")."""
-        return words(self.name)[-1:] != [] and words(self.name)[-1] in self.common
-
-
-def read_subjects(passages: Iterable[Passage]) -> list[Subject]:
-    """Read off every passage what it is about, in the order of the passages.
-
-    The texts are read once and not kept.
-    """
-    read: list[tuple[Subject, str]] = []
-    stream = iter(passages)
-    sample = list(islice(stream, CASE_SAMPLE))
-    case = CaseModel(p.text for p in sample)
-    seen: set[tuple[str, str]] = set()
-    for batch in (sample, stream):
-        for passage in batch:
-            description = description_of(passage)
-            read.append((_subject(passage, description, seen), description))
-    heads: Counter[str] = count_heads(description for _, description in read)
-    subjects = []
-    for subject, description in read:
-        phrase = noun_phrase(description, heads)
-        if phrase:
-            phrase = NounPhrase(case.lowered(phrase.short), case.lowered(phrase.long))
-        common = tuple(word for word in words(subject.name) if case.is_common(word))
-        subjects.append(replace(subject, phrase=phrase, common=common))
-    return subjects
-
-
-def _subject(passage: Passage, description: str, seen: set[tuple[str, str]]) -> Subject:
-    name = without_parenthesis(passage.title)
-    # Parts of one document have its title in common; that makes the title no ambiguous name.
-    document = (passage.source, passage.title)
-    if document in seen or len(name) > _NAME_MAXIMUM:
-        name = ""
-    seen.add(document)
-    years = _YEARS.search(description)
-    article = (
-        len(name.split()) > 1
-        and not name.startswith(("The ", "A ", "An "))
-        and passage.text.startswith(f"The {name} ")
-        and all(w[0].isupper() or len(w) < 4 for w in words(name))
-    )
-    return Subject(passage.id, name, article, None, years[1] if years else "", find_acronyms(name, passage.text))
-
-
-_ROMAN = re.compile(r"[IVXLCDM]+$")
-_LINKING = frozenset({"a", "an", "the", "and", "of", "in", "on", "for", "to", "de", "la"})
-
-
-def find_acronyms(name: str, text: str) -> tuple[str, ...]:
-    """Return the abbreviations that a passage may be asked for by.
-
-    Args:
-        name: Name of the subject; capital words of it count, and its initials if they stand in the text.
-        text: The passage.
-    """
-    parts = words(name)
-    found = {w for w in parts if w.isupper() and w.isalpha() and 2 <= len(w) <= 6 and not _ROMAN.match(w)}
-    for chosen in (parts, [w for w in parts if w.lower() not in _LINKING]):
-        initials = "".join(w[0] for w in chosen).upper()
-        if 2 <= len(initials) <= 6 and initials.isalpha() and re.search(rf"\b{initials}\b", text):
-            found.add(initials)
-    return tuple(sorted(found))
 
 
 @dataclass(frozen=True)
@@ -210,29 +99,30 @@ def choose_facets(subjects: Sequence[Subject], term: str = "", *, of_class: bool
     Returns:
         One facet per subject, in order, or the reason why they cannot be told apart.
     """
-    if any(subject.phrase is None or not subject.name for subject in subjects):
-        return "no usable description"
     described = [_describe(subject, subjects, term) for subject in subjects]
     known = {description.lower() for description in described}
     attributes = [""] * len(subjects)
     years = [""] * len(subjects)
     if of_class or len(known) == 1 or "" in known:
         attributes = _attributes(subjects, term) if of_class else attributes
-        if len(known) == 1 or term.lower() in known or all(_within(d, term) for d in described):
+        if len(known) == 1 or (term and term.lower() in known) or all(_within(d, term) for d in described):
             described = [""] * len(subjects)
             years = [s.years for s in subjects] if all(s.years for s in subjects) else years
     facets = [
         Facet(s.id, s.name, d, y, s.article, a, s.phrase.short if s.phrase else "", s.person, s.ends_common)
         for s, d, y, a in zip(subjects, described, years, attributes, strict=True)
     ]
-    if len({f.bracketed().lower() for f in facets}) < len(facets):
+    bare = {f.name.lower() for f in facets if f.bracketed() == f.full_name}
+    namesakes = any(f.name.lower() in bare and f.bracketed() != f.full_name for f in facets)
+    if namesakes or len({f.bracketed().lower() for f in facets}) < len(facets):
         return "passages cannot be told apart"
     return facets
 
 
 def _describe(subject: Subject, subjects: Sequence[Subject], term: str) -> str:
     """Return the short description, or the long one if the short one is taken or leaves out why the term fits."""
-    assert subject.phrase is not None
+    if subject.phrase is None:
+        return ""
     short, long = subject.phrase.short, subject.phrase.long
     same = [s for s in subjects if s is not subject and s.name.lower() == subject.name.lower()]
     taken = {s.phrase.short.lower() for s in same if s.phrase}
@@ -261,3 +151,12 @@ def _within(description: str, known: str) -> bool:
     """Whether a description says nothing beside the words of ``known``."""
     given = {w.lower() for w in words(known)} | {"of", "the", "in", "by", "a", "an"}
     return all(w.lower() in given for w in words(description))
+
+
+def is_supported(facet: Facet, passage: Passage) -> bool:
+    """Whether every word of an option stands in the passage that it names."""
+    known = {
+        w.lower() for w in words(f"{passage.title} {passage.description} {' '.join(passage.types)} {passage.text}")
+    }
+    said = words(f"{facet.name} {facet.description} {facet.years} {facet.attribute}")
+    return all(word.lower() in known for word in said)

@@ -18,8 +18,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rac.corpus.bootstrap.facets import Facet, Subject
+from rac.corpus.bootstrap.facets import Facet
 from rac.corpus.bootstrap.phrases import head_word, words
+from rac.corpus.bootstrap.subjects import Subject
 from rac.corpus.bootstrap.wording import Wording
 from rac.records import Passage
 
@@ -49,9 +50,10 @@ class FaultMaker:
         self._by_word: dict[str, list[Subject]] = defaultdict(list)
         self._by_sort: dict[str, list[Subject]] = defaultdict(list)
         for subject in subjects:
-            if subject.phrase and subject.name:
-                self._by_head[head_word(subject.phrase.short)].append(subject)
-                self._by_sort[_sort(subject.phrase.short, subject.person)].append(subject)
+            if subject.name:
+                self._by_head[head_word(_short(subject))].append(subject)
+                if subject.phrase:
+                    self._by_sort[_sort(_short(subject), subject.person)].append(subject)
                 for word in dict.fromkeys(words(subject.name.lower())):
                     self._by_word[word].append(subject)
 
@@ -89,23 +91,22 @@ class FaultMaker:
         attribute = wording.form == "attribute"
 
         def fits(donor: Subject) -> bool:
-            assert donor.phrase is not None
             new = not ({w.lower() for w in words(donor.name) if len(w) > 3} - {wording.term.lower()}) & known
             short = len(words(donor.name)) <= len(words(own.name)) + 2
-            return new and short and not (attribute and donor.phrase.long == donor.phrase.short)
+            return new and short and not (attribute and _long(donor) == _short(donor))
 
         # A namesake that was not retrieved is the hardest to tell; else one of the same class.
         namesakes = [s for s in self._by_word[wording.term.lower()] if s.id not in {p.id for p in d}]
         donor = _nearest(namesakes, own, fits, rng) or _nearest(self._by_head[head_word(own.kind)], own, fits, rng)
-        if donor is None or donor.phrase is None:
+        if donor is None:
             return None
         return Facet(
             own.passage_id,
             donor.name,
-            donor.phrase.short if own.description else "",
+            _short(donor) if own.description else "",
             donor.years if own.years else "",
             donor.article,
-            donor.phrase.long if own.attribute else "",
+            _long(donor) if own.attribute else "",
             own.kind,
             own.person,
         )
@@ -119,12 +120,19 @@ class FaultMaker:
         known = _known([p for p in d if p.id == own.passage_id])
 
         def fits(donor: Subject) -> bool:
-            assert donor.phrase is not None
-            described = words(donor.phrase.short.lower())
+            described = words(_short(donor).lower())
             return any(w not in known for w in described) and len(described) <= len(words(own.description)) + 1
 
         donor = _nearest(self._by_sort[_sort(own.description, own.person)], own, fits, rng)
-        return replace(own, description=donor.phrase.short) if donor and donor.phrase else None
+        return replace(own, description=_short(donor)) if donor else None
+
+
+def _short(subject: Subject) -> str:
+    return subject.phrase.short if subject.phrase else ""
+
+
+def _long(subject: Subject) -> str:
+    return subject.phrase.long if subject.phrase else ""
 
 
 def _nearest(
@@ -134,10 +142,10 @@ def _nearest(
     wanted = set(words((own.attribute or own.kind).lower()))
     best: tuple[float, Subject] | None = None
     for donor in rng.sample(donors, min(_SAMPLE, len(donors))):
-        if donor.id == own.passage_id or donor.phrase is None or not fits(donor):
+        if donor.id == own.passage_id or not fits(donor):
             continue
-        described = set(words(donor.phrase.short.lower()))
-        near = len(described & wanted) / len(described | wanted)
+        described = set(words(_short(donor).lower()))
+        near = len(described & wanted) / (len(described | wanted) or 1)
         if best is None or near > best[0]:
             best = (near, donor)
     return best[1] if best else None

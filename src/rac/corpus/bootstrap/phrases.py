@@ -101,8 +101,17 @@ class NounPhrase:
     long: str
 
 
+_NOUN = re.compile(
+    r"\b(?:an?|the|of|in|for|with|to|by|from) ([a-z]{3,})"
+    r"(?=[,.;:)]| (?:of|in|is|was|are|were|and|or|for|that|which|by|to|from|with|on|at|can|has|have|may|must)\b)"
+)
+"""A word in small letters that stands where a noun stands: between an article or preposition and what ends a phrase."""
+
+
 class CaseModel:
-    """Knows which words a corpus writes in lower case, so that "Public university" can become "public university".
+    """Knows which words a corpus writes in lower case, and which of them are nouns.
+
+    So "Public university" can become "public university", and "silent" of "Silent film" is known to be no thing.
 
     Args:
         texts: Running text of the corpus; the first word of each sentence is not counted.
@@ -112,19 +121,26 @@ class CaseModel:
         lower: Counter[str] = Counter()
         upper: Counter[str] = Counter()
         pairs: Counter[str] = Counter()
+        nouns: Counter[str] = Counter()
         for text in texts:
+            nouns.update(_NOUN.findall(text))
             for sentence in re.split(r"(?<=[.!?])\s+", text):
-                inner = words(sentence)[1:]
+                inner = [word.rstrip(".") for word in words(sentence)[1:]]
                 for word, following in zip(inner, [*inner[1:], ""], strict=False):
                     (lower if word[:1].islower() else upper)[word.lower()] += 1
                     if following[:1].isupper():
                         pairs[f"{word} {following}"] += 1
-        self._lower, self._upper, self._pairs = lower, upper, pairs
+        self._lower, self._upper, self._pairs, self._nouns = lower, upper, pairs, nouns
 
     def is_common(self, word: str) -> bool:
         """Whether the corpus writes a word in lower case at least as often as not."""
         key = word.lower()
         return self._lower[key] > 0 and self._lower[key] >= self._upper[key]
+
+    def is_noun(self, word: str) -> bool:
+        """Whether at least a tenth of a word's uses in small letters are those of a noun."""
+        key = word.lower()
+        return 0 < self._lower[key] <= 10 * self._nouns[key]
 
     def lowered(self, phrase: str) -> str:
         """Return ``phrase`` with its first word in lower case, unless the corpus writes that word as a name."""
@@ -339,7 +355,8 @@ def _cut_coordination(tokens: list[str], end: int, heads: Counter[str] | None) -
 
 def head_word(phrase: str) -> str:
     """Return the head of a phrase, lower-cased: "species" of "species of bird", "painter" of "French painter"."""
-    return re.split(r"\s(?:of|by|in|from|about|for|on)\s", phrase)[0].split()[-1].lower()
+    core = re.split(r"\s(?:of|by|in|from|about|for|on)\s", phrase)[0].split()
+    return core[-1].lower() if core else ""
 
 
 def count_heads(descriptions: Iterable[str]) -> Counter[str]:

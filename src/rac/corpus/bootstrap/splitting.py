@@ -30,7 +30,8 @@ def split_groups(
 
     Groups that share a passage, directly or through others, form a component, and components are never cut as long as
     the small ones suffice for the held-out splits. If they do not, groups of large components are held out as well and
-    the training groups that share a passage with them are dropped.
+    the training groups that share a passage with them are dropped, unless that costs more than twice as many examples
+    as are held out; the held-out splits are smaller then.
 
     Args:
         passages_of: Ids of the passages that each group's options come from.
@@ -80,6 +81,8 @@ def _cut_components(
             break
         if group in dropped or any(n in split_of for n in neighbours[group]):
             continue
+        if sum(sizes[n] for n in neighbours[group] - dropped) > 2 * sizes[group]:
+            continue  # a small held-out split is better than hardly any training data
         split_of[group] = split
         room[split] -= sizes[group]
         dropped |= neighbours[group]

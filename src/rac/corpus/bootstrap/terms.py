@@ -6,7 +6,8 @@ Kinds of terms, in the notation of ``Kind``:
 - ``name``: a word in several titles, or of a maker ("King": B. B. King, King Lear; "Tolstoy": the writer, his novels);
 - ``phrase``: two to four words in several titles ("world war");
 - ``acronym``: an abbreviation of several names ("LP");
-- ``class``: a description, or its first or last words, that several passages share ("Persian poet", "volcano").
+- ``class``: a description, or its first or last words, that several passages share ("Persian poet", "volcano");
+- ``mention``: a word that the texts of a few documents use ("token": the guide to signing in, the price list).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rac.corpus.bootstrap.facets import Subject
 from rac.corpus.bootstrap.phrases import words
+from rac.corpus.bootstrap.subjects import Reading, Subject
 from rac.corpus.bootstrap_settings import Bootstrap, Kind
 
 _SMALL_WORDS = (
@@ -54,22 +55,24 @@ class Term:
         return self.text.lower()
 
 
-def find_terms(subjects: Sequence[Subject], settings: Bootstrap) -> tuple[list[Term], dict[str, int]]:
+def find_terms(reading: Reading, settings: Bootstrap) -> tuple[list[Term], dict[str, int]]:
     """Find the ambiguous terms of a corpus.
 
     Args:
-        subjects: What each passage is about, by row.
+        reading: What the passages are about.
         settings: Which kinds, and how many passages may share a term.
 
     Returns:
         The terms, each key once; and counts of terms per kind and of those left out.
     """
+    subjects = reading.subjects
     finders: dict[Kind, Callable[[], Iterator[Term]]] = {
         "homonym": lambda: _homonyms(subjects),
         "acronym": lambda: _acronyms(subjects, settings.max_titles),
         "name": lambda: _names(subjects, settings.max_titles),
         "phrase": lambda: _phrases(subjects, settings.max_titles),
         "class": lambda: _classes(subjects, settings.max_class),
+        "mention": lambda: (Term(word, "mention", rows, 0.3) for word, rows in reading.mentions.items()),
     }
     counts: Counter[str] = Counter()
     terms: dict[str, Term] = {}
@@ -131,7 +134,7 @@ def _words_with_weights(subject: Subject, things: set[str]) -> Iterator[tuple[st
             before = parts[place - 1] if place else ""
             # "William the Silent" is not asked for by "silent", nor "Margaret I of Denmark" by "denmark".
             weight = 0.1 if before == "the" or (before == "of" and subject.person) else 1.0
-        elif word.lower() not in things and (word in subject.common or _DEMONYM.search(word)):
+        elif word.lower() not in things and (word in subject.modifiers or _DEMONYM.search(word)):
             weight = 0.1  # a mere modifier: nobody asks for "silent" to get "Silent film"
         elif place == 0:
             weight = 0.5 if subject.person else 0.8

@@ -6,8 +6,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rac.corpus.bootstrap.facets import Facet, Subject
+from rac.corpus.bootstrap.facets import Facet
 from rac.corpus.bootstrap.phrases import head_word
+from rac.corpus.bootstrap.subjects import Subject
 from rac.corpus.bootstrap.terms import Term
 
 _IMPERATIVES = ("tell me about {t}", "find information on {t}", "I'm looking for information about {t}", "show me {t}")
@@ -51,6 +52,14 @@ CLASS_PATTERNS: tuple[tuple[str, str], ...] = (
     ("Are you looking for {o}?", "attribute"),
     *(pattern for pattern in PATTERNS if "{q}" not in pattern[0]),
 )
+MENTION_PATTERNS: tuple[tuple[str, str], ...] = (
+    ("When you say {q}, are you talking about {o}?", "bracketed"),
+    ("When you ask about {q}, are you thinking of {o}?", "bracketed"),
+    ("Which one is your question about: {o}?", "bracketed"),
+    ("Are you interested in {o}?", "appositive"),
+    ("Is this about {o}?", "bracketed"),
+)
+_PATTERNS_OF: dict[str, tuple[tuple[str, str], ...]] = {"class": CLASS_PATTERNS, "mention": MENTION_PATTERNS}
 LONGEST_WORDS = 26
 """A question with more words offers two options instead of three."""
 
@@ -194,7 +203,7 @@ def write_questions(facets: Sequence[Facet], typed: str, term: Term, wanted: int
     Returns:
         Up to ``wanted`` different questions; most offer all facets, some and the long ones the first two.
     """
-    patterns = list(CLASS_PATTERNS if term.kind == "class" else PATTERNS)
+    patterns = list(_PATTERNS_OF.get(term.kind, PATTERNS))
     rng.shuffle(patterns)
     questions: dict[str, Wording] = {}
     for number, (pattern, form) in enumerate(patterns):

@@ -1,0 +1,171 @@
+"""What every passage of a corpus is about: its name, a short description, and words by which it may be asked for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from rac.corpus.bootstrap.phrases import (
+    CaseModel,
+    NounPhrase,
+    count_heads,
+    description_of,
+    noun_phrase,
+    without_parenthesis,
+    words,
+)
+from rac.records import Passage
+
+CASE_SAMPLE = 20_000
+"""Passages whose text is read to learn which words are written small; more would only cost memory."""
+
+_YEARS = re.compile(
+    r"\(((?:born )?(?:c\. ?)?\d{3,4}(?:/\d+)?(?:\s?[–-]\s?(?:c\. ?)?\d{2,4}(?:/\d+)?)?(?: BCE?| AD| CE)?)\)"
+)
+_NAME_MAXIMUM = 80
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a passage is about; small, so that a corpus of millions of passages fits into memory.
+
+    Attributes:
+        id: Id of the passage.
+        name: Title without parentheses; "" if there is none, or if an earlier passage of the same document has it.
+        article: The text calls it "the NAME".
+        phrase: Short noun phrase of the description, None if it has none that can be used.
+        years: Years of life as the description gives them ("1841–1919"), "" if it does not.
+        acronyms: Abbreviations that the name carries, or that spell the name and stand in the text.
+        common: Words of the name that the corpus uses as common words ("Silent" and "film" of "Silent film").
+        modifiers: Those of them that are no nouns either.
+        part_of: Row of the first passage of the same document, -1 if this is the first.
+    """
+
+    id: str
+    name: str
+    article: bool = False
+    phrase: NounPhrase | None = None
+    years: str = ""
+    acronyms: tuple[str, ...] = ()
+    common: tuple[str, ...] = ()
+    modifiers: tuple[str, ...] = ()
+    part_of: int = -1
+
+    @property
+    def person(self) -> bool:
+        """Whether the description gives years of life."""
+        return bool(self.years)
+
+    @property
+    def ends_common(self) -> bool:
+        """Whether the name ends in a common noun ("Meteor shower")."""
+        return words(self.name)[-1:] != [] and words(self.name)[-1] in self.common
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of a corpus.
+
+    Attributes:
+        subjects: One per passage, in the order of the passages.
+        mentions: Words that the texts of a few documents use -> the rows of these documents' first passages; names and
+            words that end a title only, since any other word would be no topic.
+    """
+
+    subjects: list[Subject]
+    mentions: dict[str, tuple[int, ...]]
+
+
+def read_corpus_subjects(passages: Iterable[Passage], most_mentions: int = 8) -> Reading:
+    """Read off every passage what it is about; the texts are read once and not kept.
+
+    Args:
+        passages: The corpus.
+        most_mentions: Most documents that may use a word for it to be in ``Reading.mentions``.
+    """
+    read: list[tuple[Subject, str]] = []
+    stream = iter(passages)
+    sample = list(islice(stream, CASE_SAMPLE))
+    case = CaseModel(p.text for p in sample)
+    first_rows: dict[tuple[str, str], int] = {}
+    mentions = _Mentions(most_mentions)
+    for batch in (sample, stream):
+        for passage in batch:
+            document = (passage.source, passage.title)
+            first = first_rows.setdefault(document, len(read))
+            description = description_of(passage)
+            read.append((_subject(passage, description, first if first != len(read) else -1), description))
+            mentions.add(passage.text, first)
+    heads: Counter[str] = count_heads(description for _, description in read)
+    subjects = []
+    for subject, description in read:
+        phrase = noun_phrase(description, heads)
+        if phrase:
+            phrase = NounPhrase(case.lowered(phrase.short), case.lowered(phrase.long))
+        common = tuple(word for word in words(subject.name) if case.is_common(word))
+        modifiers = tuple(word for word in common if not case.is_noun(word))
+        subjects.append(replace(subject, phrase=phrase, common=common, modifiers=modifiers))
+    return Reading(subjects, mentions.found(subjects, case))
+
+
+class _Mentions:
+    """Which documents use a word, for words that few use; memory grows with the vocabulary, not with the corpus."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._rows: dict[str, list[int]] = {}
+
+    def add(self, text: str, row: int) -> None:
+        for word in sorted({word.rstrip(".") for word in words(text)}):
+            rows = self._rows.setdefault(word, [])
+            if len(rows) <= self._most and row not in rows:
+                rows.append(row)
+
+    def found(self, subjects: Sequence[Subject], case: CaseModel) -> dict[str, tuple[int, ...]]:
+        ends = {words(s.name)[-1].lower() for s in subjects if words(s.name)}
+        kept = {}
+        for word, rows in sorted(self._rows.items()):
+            common = case.is_common(word)
+            topic = word.lower() in ends and case.is_noun(word) if common else word[0].isupper() and word[1:].islower()
+            if len(word) > 3 and word.isalpha() and topic and 2 <= len(rows) <= self._most:
+                kept[word] = tuple(sorted(rows))
+        return kept
+
+
+def _subject(passage: Passage, description: str, part_of: int) -> Subject:
+    # Parts of one document have its title in common; that makes the title no ambiguous name.
+    name = without_parenthesis(passage.title) if part_of < 0 else ""
+    if len(name) > _NAME_MAXIMUM:
+        name = ""
+    years = _YEARS.search(description)
+    article = (
+        len(name.split()) > 1
+        and not name.startswith(("The ", "A ", "An "))
+        and passage.text.startswith(f"The {name} ")
+        and all(w[0].isupper() or len(w) < 4 for w in words(name))
+    )
+    acronyms = find_acronyms(name, passage.text)
+    return Subject(passage.id, name, article, None, years[1] if years else "", acronyms, part_of=part_of)
+
+
+_ROMAN = re.compile(r"[IVXLCDM]+$")
+_LINKING = frozenset({"a", "an", "the", "and", "of", "in", "on", "for", "to", "de", "la"})
+
+
+def find_acronyms(name: str, text: str) -> tuple[str, ...]:
+    """Return the abbreviations that a passage may be asked for by.
+
+    Args:
+        name: Name of the subject; capital words of it count, and its initials if they stand in the text.
+        text: The passage.
+    """
+    parts = words(name)
+    found = {w for w in parts if w.isupper() and w.isalpha() and 2 <= len(w) <= 6 and not _ROMAN.match(w)}
+    for chosen in (parts, [w for w in parts if w.lower() not in _LINKING]):
+        initials = "".join(w[0] for w in chosen).upper()
+        if 2 <= len(initials) <= 6 and initials.isalpha() and re.search(rf"\b{initials}\b", text):
+            found.add(initials)
+    return tuple(sorted(found))
