@@ -38,6 +38,8 @@ _SPECS = (
                "Share of questions with a claim whose support is under the threshold.", True),
     MetricSpec("faith_all", "Faith (all claims)", "Faithfulness by kind", "higher",
                "Faith with what takes up the user's own words: the variant that the definition began with."),
+    MetricSpec("info_uniform", "Info (uniform user)", "Faithfulness by kind", "higher",
+               "Info with a user who picks at random among options that fit: the variant that the definition began with."),
     MetricSpec("faith_option", "Faith of options", "Faithfulness by kind", "higher", "Faith over OPTION claims."),
     MetricSpec("faith_topic", "Faith of topics", "Faithfulness by kind", "higher", "Faith over TOPIC claims."),
     MetricSpec("faith_not_type", "Faith of non-types", "Faithfulness by kind", "higher", "Faith over NOT-TYPE claims."),

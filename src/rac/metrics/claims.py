@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Literal
 
 from rac.metrics import frames
-from rac.metrics.claims_split import Alternative, list_items, split
+from rac.metrics.claims_split import Alternative, list_items, protected_spans, split
 from rac.metrics.hypotheses import hypothesis
 from rac.metrics.text import content_keys, content_words, language_problem, lower, match_keys, plain, words
 
@@ -39,6 +39,9 @@ FRAME_KEYS = frozenset(
     for k in content_keys(w)
 ) - {"name", "number", "version"}
 """Content words that only ask; they are nothing that a passage could support."""
+
+LIGHT_KEYS = content_keys("located situated based named called titled place known made produced created listed")
+"""Words that join an option to its attribute ("the school located in X"); they count only where nothing else is left."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def _squeeze(text: str) -> tuple[str, list[int]]:
 
 
 _SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*(?=\s+[^\sa-z]|\s*$)|\?(?=\s+(?!(?:or|and|when)\b))|\n+")
-_ABBREVIATION = re.compile(r"(?:\b[a-z]|\b(?:mr|mrs|ms|dr|st|mt|no|vs|inc|jr|sr|co|ltd|corp|e\.g|i\.e|u\.s|ft|feat|etc|approx|dept)) ?\.$")
+_ABBREVIATION = re.compile(r"(?:\b[a-z]|\b(?:mr|mrs|ms|dr|st|mt|no|vs|inc|jr|sr|co|ltd|corp|e\.g|i\.e|u\.s|ft|feat|etc|approx|dept|vol|ch|fig|ed|op|nr)) ?\.$")
 _THAT_IS_NOT = re.compile(
     r"\b(?:that|who|which) (?:is|are|was|were) (?:not|n't) (?:an? |the )?(?P<type>.+)$|\bnot (?:an?|the) (?P<noun>.+)$|"
     r"\bnot (?P<phrase>(?:in|from|by|about|of|at|on|for|with)\b.+)$"
@@ -401,8 +404,11 @@ class _Reader:
 
     def _colon(self, start: int, end: int) -> int | None:
         match = re.search(r":\s+(?=\S)|\?\s+(?=\S)", self.text[start:end])
-        if match is None or re.search(r"\d:\s*$", self.text[start : start + match.start() + 1]):
+        if match is None:
             return None
+        colon = start + match.start()
+        if any(a <= colon < b for a, b in protected_spans(self.text, self.query, self.names, marks=":,")):
+            return None  # "Hellboy, Vol. 1: Seed of Destruction"
         # "known for Agents of S.H.I.E.L.D.: Slingshot": a colon behind something offered belongs to it.
         frame = frames.FRAME_START.search(self.text, start, end)
         offered = (frame.end(), start + match.start()) if frame and frame.end() <= start + match.start() else None
@@ -490,4 +496,5 @@ class _Reader:
         kept = [w.key for w in content_words(text) if w.key not in FRAME_KEYS]
         if drop_query:
             kept = [k for k in kept if not any(m in self.query_keys for m in match_keys(k))]
-        return tuple(dict.fromkeys(kept))
+        heavy = [k for k in kept if k not in LIGHT_KEYS]
+        return tuple(dict.fromkeys(heavy or kept))

@@ -46,17 +46,18 @@ _ADJECTIVE = re.compile(
 )
 
 
-def protected_spans(text: str, query: str, names: Iterable[str] = ()) -> list[tuple[int, int]]:
+def protected_spans(text: str, query: str, names: Iterable[str] = (), *, marks: str = ",/") -> list[tuple[int, int]]:
     """Return spans of ``text`` that are never split: quotes, parentheses, idioms, known names with "or", "and", commas.
 
     Args:
         text: Lower-case text of the question.
         query: The user's query; capitalised words around its "or"/"and" count as a name.
         names: Further names, such as passage titles.
+        marks: Characters that make a name worth protecting, besides "or" and "and".
     """
     spans = [m.span() for m in _QUOTED.finditer(text)]
     spans += [m.span() for m in IDIOM.finditer(text)]
-    known = [lower(plain(n)).strip() for n in names if re.search(r"[,/]|\b(?:or|and)\b", n, re.IGNORECASE)]
+    known = [lower(plain(n)).strip() for n in names if re.search(rf"[{marks}]|\b(?:or|and)\b", n, re.IGNORECASE)]
     pattern = r"(?:[A-Z0-9][\w'.\-]*\s+)+(?:or|and)(?:\s+(?:the\s+|a\s+)?[A-Z0-9][\w'.\-]*)+"
     known += [lower(m.group()) for m in re.finditer(pattern, plain(query)) if not m.group().startswith("What ")]
     known += [lower(m.group()[1:-1]) for m in re.finditer(r'"[^"]+"', plain(query))]

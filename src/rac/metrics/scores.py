@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rac.metrics.info import info
+from rac.metrics.info import choice_share, info
+from rac.metrics.selection import option_identity
 from rac.metrics.support import QuestionSupport
 
 KINDS = {"OPTION": "option", "TOPIC": "topic", "NOT-TYPE": "not_type", "ATTRIBUTE": "attribute"}
@@ -39,7 +40,7 @@ def faith_scores(result: QuestionSupport, tau: float, problem: str | None = None
         problem: Why the question cannot be read, if so. ``empty`` and ``too-long`` count as no claims: the headline
             is 0. With ``script``, ``language`` or ``no-passages`` nothing is scored.
     """
-    names = ["faith", "faith_strict", "hallucinated", "info", "headline", "faith_all"]
+    names = ["faith", "faith_strict", "hallucinated", "info", "headline", "faith_all", "info_uniform"]
     names += [f"{m}_{k}" for k in KINDS.values() for m in ("faith", "hallucinated")]
     values: dict[str, float | None] = dict.fromkeys(names)
     if problem in ("script", "language", "no-passages"):
@@ -47,8 +48,10 @@ def faith_scores(result: QuestionSupport, tau: float, problem: str | None = None
     every = result.per_claim
     counted = [j for j, c in enumerate(result.claims) if not c.echo]
     offered = [j for j, c in enumerate(result.claims) if c.kind in OFFERED]
-    gained = info(result.matrix[offered], tau) if offered else 0.0
+    choice = choice_share([option_identity(result.claims[j]) for j in offered])
+    gained = info(result.matrix[offered], tau) * choice if offered else 0.0
     values["info"] = gained
+    values["info_uniform"] = info(result.matrix[offered], tau, pragmatic=False) if offered else 0.0
     if every:
         values["faith_all"] = sum(every) / len(every)
     for kind, name in KINDS.items():
