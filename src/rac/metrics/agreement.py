@@ -150,8 +150,8 @@ def rank_correlation(
     """
     if len(people) != len(metric) or (clusters is not None and len(clusters) != len(people)):
         raise UserError(
-            f"{len(people)} grades and {len(metric)} scores were given (or as many clusters as neither), so they cannot "
-            "be paired; give one of each per item"
+            f"{len(people)} grades and {len(metric)} scores were given (or another number of clusters), so they "
+            "cannot be paired; give one of each per item"
         )
     kept = [i for i, (a, b) in enumerate(zip(people, metric, strict=True)) if a is not None and b is not None]
     x = np.array([people[i] for i in kept], dtype=np.float64)

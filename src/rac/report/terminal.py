@@ -245,3 +245,40 @@ def show_comparison(result: dict[str, Any], *, every_metric: bool = False) -> No
             style="dim",
         )
     )
+
+
+def show_annotations(result: dict[str, Any]) -> None:
+    """Print what filled sheets say (``AnnotationResult``): agreement, mean grades, correlation with metrics."""
+    screen = console()
+    screen.print(Text("Agreement of annotators (Krippendorff's alpha, ordinal)", style="bold"))
+    grid = Grid("", "alpha", "95 % interval", "items graded twice", "once", show_edge=False, pad_edge=False)
+    for criterion, row in result["agreement"].items():
+        grid.add_row(
+            criterion, _number(row["alpha"]), _range(row["low"], row["high"]), str(row["units"]), str(row["single"])
+        )
+    screen.print(grid)
+    screen.print(Text("\nMean grades (1 to 5)", style="bold"))
+    grid = Grid("system", *result["agreement"], show_edge=False, pad_edge=False)
+    for system, row in result["systems"].items():
+        cells = [f"{_number(v['mean'])} {_range(v['low'], v['high'])}, n = {v['n']}" for v in row.values()]
+        grid.add_row(Text(plain(system)), *cells)
+    screen.print(grid)
+    if result["correlations"]:
+        screen.print(Text("\nRank correlation of metrics with the grades (Spearman)", style="bold"))
+        grid = Grid("metric", *result["correlations"], show_edge=False, pad_edge=False)
+        for metric in next(iter(result["correlations"].values())):
+            cells = []
+            for row in result["correlations"].values():
+                value = row[metric]
+                cells.append(f"{_number(value['spearman'])} {_range(value['low'], value['high'])}, n = {value['n']}")
+            grid.add_row(metric, *cells)
+        screen.print(grid)
+    screen.print(Text(", ".join(f"{name}: {n}" for name, n in result["counts"].items()), style="dim"))
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"[{low:.2f}, {high:.2f}]"

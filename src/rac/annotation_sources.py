@@ -1,0 +1,81 @@
+"""Where the questions of annotation sheets come from: a run, or prediction files with their examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rac.annotate import Asked
+from rac.errors import UserError, did_you_mean
+from rac.files import read_records
+from rac.pipeline.predictions import contexts
+from rac.pipeline.run_directory import RunDirectory
+from rac.records import ClarificationExample, Passage, Prediction
+
+
+def questions_of_run(path: Path, passages: str | None = None) -> list[Asked]:
+    """Return the questions of all systems of a run, with the D that they were scored against.
+
+    Args:
+        path: The run directory.
+        passages: ``retrieved`` or ``gold``; the run's first one by default.
+
+    Raises:
+        UserError: for a D that the run has no predictions for, or a run without predictions.
+    """
+    run = RunDirectory(path)
+    sources: Sequence[str] = run.recipe.evaluation.passages
+    source = passages or sources[0]
+    if source not in sources:
+        raise UserError(f"{path} has no predictions for D '{source}'; {did_you_mean(source, sources)}")
+    files = sorted((path / "predictions" / source).glob("*.jsonl"))
+    if not files:
+        raise UserError(f"{path} has no predictions yet, so there is nothing to annotate; finish it with rac train")
+    examples = {e.id: e for e in read_records(run / "examples/evaluation.jsonl", ClarificationExample)}
+    found = contexts(run, source)
+    return [
+        _asked(examples[p.id], file.stem, p.question, found[p.id])
+        for file in files
+        for p in read_records(file, Prediction)
+        if p.id in found
+    ]
+
+
+def questions_of_files(files: Sequence[Path], examples: Path) -> list[Asked]:
+    """Return the questions of prediction files.
+
+    D of a query is what the first prediction for it brings, else the example's own passages, so that all systems are
+    judged against the same D.
+
+    Raises:
+        UserError: for a prediction whose example is unknown, or a query without passages.
+    """
+    by_id = {e.id: e for e in read_records(examples, ClarificationExample)}
+    read = [(file, read_records(file, Prediction)) for file in files]
+    found: dict[str, Sequence[Passage]] = {}
+    for file, predictions in read:
+        for p in predictions:
+            if p.id not in by_id:
+                raise UserError(
+                    f"{file} has a prediction for '{p.id}', which {examples} does not have; give its examples"
+                )
+            if p.passages and p.id not in found:
+                found[p.id] = p.passages
+    for example in by_id.values():
+        found.setdefault(example.id, example.passages)
+    asked = [
+        _asked(by_id[p.id], p.system or file.stem, p.question, found[p.id])
+        for file, predictions in read
+        for p in predictions
+    ]
+    bare = [a.id for a in asked if not a.passages]
+    if bare:
+        raise UserError(
+            f"{len(bare)} questions have no passages (the first is for '{bare[0]}'), so nobody can judge them; put the "
+            "passages into the predictions or the examples"
+        )
+    return asked
+
+
+def _asked(example: ClarificationExample, system: str, question: str, passages: Sequence[Passage]) -> Asked:
+    return Asked(example.id, system, example.query, question, tuple(passages), example.cluster)
