@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rac.errors import UserError
+from rac.metrics import columns
 from rac.metrics.claims import claims, unreadable
+from rac.metrics.columns import Scored, Searchable
 from rac.metrics.grounding import grounding
 from rac.metrics.lexical import prepare
 from rac.metrics.scores import faith_scores
@@ -40,12 +42,20 @@ class MetricSettings:
         references: Reference metrics to compute where examples have gold questions.
         seed: Seed of the resampling behind the intervals.
         fit: Parameters of support; the shipped ones if None.
+        parent: Whether to compute PARENT-Q and PARENT.
+        raw: Whether to compute the ``raw`` columns where there is an entailment model.
+        embedding: Sentence-embedding model for similarity with gold questions; "" for none.
+        corpus_top_k: Passages retrieved per option for support by the corpus.
     """
 
     passages: str = ""
     references: tuple[str, ...] = REFERENCE_METRICS
     seed: int = 0
     fit: SupportFit | None = None
+    parent: bool = True
+    raw: bool = True
+    embedding: str = ""
+    corpus_top_k: int = 5
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,7 @@ def evaluate(
     settings: MetricSettings | None = None,
     *,
     entailment: EntailmentScorer | None = None,
+    index: Searchable | None = None,
 ) -> Evaluation:
     """Score one system's questions.
 
@@ -87,6 +98,7 @@ def evaluate(
             that the prediction names count, else those of the example.
         settings: See ``MetricSettings``.
         entailment: Entailment model for support; without one words alone decide.
+        index: The corpus, for support by the corpus; left out if None.
 
     Raises:
         UserError: for no examples, two predictions or examples with one id, or predictions for unknown ids.
@@ -107,7 +119,14 @@ def evaluate(
         _row(example, by_id.get(example.id), contexts[example.id], result, fit)
         for example, result in zip(examples, supports, strict=True)
     ]
-    _add_references(rows, examples, by_id, settings.references)
+    asked = [i for i, e in enumerate(examples) if e.id in by_id]
+    _add_columns(
+        Scored(
+            [rows[i] for i in asked], [examples[i] for i in asked], [contexts[examples[i].id] for i in asked],
+            [supports[i] for i in asked],
+        ),
+        settings, fit, entailment, index,
+    )  # fmt: skip
     _count_unscored(rows)
     metrics = [name for name in _metric_names(rows) if any(name in row for row in rows)]
     clusters = [e.cluster for e in examples]
@@ -232,22 +251,23 @@ def _flags(row: Mapping[str, Any]) -> list[str]:
     return [label for name, label in names.items() if row.get(name)]
 
 
-def _add_references(
-    rows: list[dict[str, Any]],
-    examples: Sequence[ClarificationExample],
-    by_id: Mapping[str, Prediction],
-    metrics: Sequence[str],
+def _add_columns(
+    scored: Scored,
+    settings: MetricSettings,
+    fit: SupportFit,
+    entailment: EntailmentScorer | None,
+    index: Searchable | None,
 ) -> None:
-    """Add overlap with the gold questions, where there are any; no claim-based score reads them."""
-    if not metrics or not any(e.questions for e in examples):
-        return
-    from rac.metrics.reference import reference_scores
-
-    asked = [i for i, e in enumerate(examples) if e.id in by_id]
-    scores = reference_scores([rows[i]["question"] for i in asked], [list(examples[i].questions) for i in asked], metrics)
-    for name, values in scores.items():
-        for i, value in zip(asked, values, strict=True):
-            rows[i][name] = value
+    columns.add_unsupported_words(scored)
+    if settings.parent:
+        columns.add_parent(scored)
+    columns.add_references(scored, settings.references)
+    columns.add_embedding(scored, settings.embedding)
+    columns.add_facets(scored)
+    if settings.raw and entailment is not None:
+        columns.add_raw(scored, entailment)
+    if index is not None:
+        columns.add_corpus_support(scored, index, fit, entailment, top_k=settings.corpus_top_k)
 
 
 def _metric_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:

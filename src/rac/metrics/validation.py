@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 NUISANCE = ("query_overlap", "length", "perplexity")
 LOWER_IS_BETTER = frozenset({"hallucinated", "unsupported", "same_option", "empty", "perplexity"})
 REPORTED = (
-    "headline", "faith", "faith_strict", "info", "hallucinated", "unsupported", "grounding", "parent_q_f",
+    "headline", "faith", "faith_strict", "info", "hallucinated", "unsupported", "grounding", "parent_q",
     "parent_q_precision", "raw_summac_zs", "raw_alignscore",
 )  # fmt: skip
 
