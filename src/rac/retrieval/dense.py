@@ -23,6 +23,7 @@ NAME = "dense"
 MATRIX = "vectors.npy"
 _PROBE_KEPT = 16
 _BLOCK_SCORES = 4_000_000  # scores held at once, 16 MB
+_LEAST_BLOCK = 1024
 
 
 class DenseWriter:
@@ -122,7 +123,7 @@ def exact_search(matrix: NDArray, queries: NDArray, depth: int) -> list[Ranked]:
         depth: Rows per query.
     """
     count = len(queries)
-    block = max(1024, _BLOCK_SCORES // max(count, 1))
+    block = max(_LEAST_BLOCK, _BLOCK_SCORES // max(count, 1))
     rows: list[NDArray] = [np.empty(0, np.int64) for _ in range(count)]
     scores: list[NDArray] = [np.empty(0, np.float32) for _ in range(count)]
     worst = np.zeros(count, np.float32)

@@ -42,8 +42,9 @@ def connect(settings: IndexSettings, path: Path) -> Engine:
             "the strategy 'milvus' needs the package pymilvus, which is not installed; install it with "
             "`pip install 'rac-clarify[milvus]'`"
         ) from error
-    # Its decorators log a traceback for every error that it also raises.
-    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+    # Both log a traceback for every error that is also raised, and for calls that milvus-lite does not have.
+    for noisy in ("pymilvus", "grpc"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     uri = settings.uri or str(path / "corpus.db")
     remote = uri.startswith(("http://", "https://", "tcp://"))
     if not remote and not uri.endswith(".db"):
