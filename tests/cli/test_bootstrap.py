@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,43 @@ def test_a_folder_of_somebody_else_is_not_replaced(corpus: Path, tmp_path: Path)
     with pytest.raises(UserError, match="was not written by rac bootstrap"):
         run(str(corpus), "-o", str(tmp_path / "mine"))
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
+class Server(BaseHTTPRequestHandler):
+    """An OpenAI-compatible server that puts "Well:" before the question it is given."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        question = body["messages"][-1]["content"].partition("Question: ")[2]
+        reply = {"choices": [{"message": {"content": f"Well: {question}"}, "finish_reason": "stop"}]}
+        data = json.dumps(reply).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_questions_are_reworded_by_a_server(corpus: Path, tmp_path: Path) -> None:
+    pytest.importorskip("httpx2")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        data = tmp_path / "data"
+        run(str(corpus), "-o", str(data), "--examples", "4", "--reword-url", url, "--reword-model", "any")
+        server.shutdown()
+    questions = [q for e in read_records(data / "train.jsonl", ClarificationExample) for q in e.questions]
+    assert any(q.startswith("Well: ") for q in questions)
+
+
+def test_a_server_without_a_model_is_refused(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="needs both"):
+        run(str(corpus), "-o", str(tmp_path / "data"), "--reword-url", "http://127.0.0.1:1/v1")
+    with pytest.raises(UserError, match="no http or https address"):
+        run(str(corpus), "-o", str(tmp_path / "data"), "--reword-url", "ftp://x", "--reword-model", "any")
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:

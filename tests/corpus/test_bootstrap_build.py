@@ -77,14 +77,28 @@ def test_the_check_refuses_questions_and_is_counted() -> None:
 
 
 def test_rewordings_must_keep_every_option() -> None:
-    def shout(question: str, query: str, passages: Sequence[Passage]) -> str:
-        return "Hm. " + question if query == query.lower() else "What do you mean?"
+    def shout(items: Sequence[tuple[str, str, Sequence[Passage]]]) -> list[str]:
+        assert all(passages for _, _, passages in items)
+        return [
+            "Hm. " + q if query == query.lower() else "What do you mean?" if q[0] < "E" else "" for q, query, _ in items
+        ]
 
     result = bootstrap(CORPUS, SEARCHER, SETTINGS, 0, reword=shout)
     assert result.counts["rewordings used"] > 0
     assert result.counts["rewordings left out: an option or the question mark is missing"] > 0
+    assert result.counts["rewordings left out: no answer"] > 0
     for example in result.examples:
         assert all(q.startswith("Hm. ") == (example.query == example.query.lower()) for q in example.questions)
+
+
+def test_rewordings_are_checked_too() -> None:
+    def refuse(question: str, query: str, passages: Sequence[Passage]) -> str:
+        return "shouted" if question.startswith("HEY") else ""
+
+    plain = bootstrap(CORPUS, SEARCHER, SETTINGS, 0)
+    result = bootstrap(CORPUS, SEARCHER, SETTINGS, 0, check=refuse, reword=lambda items: ["HEY " + i[0] for i in items])
+    assert result.examples == plain.examples
+    assert result.counts["rewordings left out: shouted"] == result.counts["questions written"]
 
 
 def test_faults_become_preference_pairs() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rac.corpus.bootstrap.case import CaseModel
 from rac.corpus.bootstrap.phrases import (
-    CaseModel,
     NounPhrase,
     count_heads,
     description_of,

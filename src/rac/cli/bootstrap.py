@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,8 @@ import typer
 from rac.cli import app
 
 if TYPE_CHECKING:
-    from rac.corpus.bootstrap import Bootstrap, BootstrapResult
+    from rac.corpus.bootstrap import Bootstrap, BootstrapResult, Reword
+    from rac.records import Passage
 
 
 @app.command(epilog="Example: rac bootstrap my-documents/ -o data/ --examples 2000")
@@ -26,6 +28,10 @@ def bootstrap(
     check: Annotated[
         bool, typer.Option(help="Let the selection scorer refuse questions that it cannot verify.")
     ] = True,
+    reword_url: Annotated[
+        str, typer.Option(help="OpenAI-compatible server that says the questions in other words, http://HOST/v1.")
+    ] = "",
+    reword_model: Annotated[str, typer.Option(help="The model's name on that server.")] = "",
 ) -> None:
     """Make clarification data from a corpus without labels, with a data card."""
     from rac.corpus import read_corpus
@@ -42,6 +48,9 @@ def bootstrap(
         raise UserError(
             f"{output} exists and was not written by rac bootstrap, so it is not replaced; give another folder with -o"
         )
+    if bool(reword_url) != bool(reword_model):
+        raise UserError("rewording needs both a server and a model; give --reword-url and --reword-model, or neither")
+    reword = server_rewording(reword_url, reword_model) if reword_url else None
     settings = Bootstrap(examples=examples, top_k=top_k, questions_per_example=questions, faults_per_example=faults)
     with atomic_path(output) as temporary:
         temporary.mkdir()
@@ -50,7 +59,7 @@ def bootstrap(
             open_index(index) if index else build_index(read_corpus(corpus), IndexSettings(), temporary / "index")
         )
         checked = SelectionScorer(min_options=2).problem if check else None
-        result = make(read_corpus(corpus), searcher, settings, seed, check=checked)
+        result = make(read_corpus(corpus), searcher, settings, seed, check=checked, reword=reword)
         _write(temporary, result, settings, seed, {"source": corpus, "index": str(index or "index")})
     for name in ("train", "validation", "test"):
         typer.echo(f"{result.counts.get(f'examples: {name}', 0):>7} queries  {output / name}.jsonl")
@@ -58,6 +67,42 @@ def bootstrap(
     if len(result.examples) < examples:
         typer.echo(f"note: {examples} examples were wanted, the corpus gave {len(result.examples)}; see the data card")
     typer.echo(f"Next: rac train quickstart --set data.source={output} --set data.corpus={corpus}")
+
+
+REWORD_PROMPT = (
+    "Say the clarifying question in other words, as a search assistant would. Keep every option, name, number and "
+    "description exactly as it is written; change only the words around them. Answer with the question alone."
+)
+
+
+def server_rewording(url: str, model: str) -> Reword:
+    """Return a rewording by an OpenAI-compatible server; a request that fails for good gives no rewording."""
+    from pydantic import ValidationError
+
+    from rac.errors import UserError
+    from rac.generation.openai import OpenAIGenerator
+    from rac.generation.openai_settings import OpenAIServer
+
+    try:
+        generator = OpenAIGenerator(OpenAIServer(url=url, model=model), max_new_tokens=128)
+    except ValidationError as error:
+        raise UserError(f"--reword-url {url}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+
+    def reword(items: Sequence[tuple[str, str, Sequence[Passage]]]) -> list[str]:
+        prompts = [
+            [
+                {"role": "system", "content": REWORD_PROMPT},
+                {"role": "user", "content": f"Query: {query}\nQuestion: {question}"},
+            ]
+            for question, query, _ in items
+        ]
+        texts = [""] * len(items)
+        for index, answer in generator.ask(prompts, label="rewording", temperature=0.7):
+            if isinstance(answer, list):
+                texts[index] = answer[0].text
+        return texts
+
+    return reword
 
 
 def _write(folder: Path, result: BootstrapResult, settings: Bootstrap, seed: int, origin: dict[str, str]) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rac.corpus.bootstrap.phrases import words
+from rac.corpus.bootstrap.case import words
 from rac.corpus.bootstrap.subjects import Subject
 from rac.records import Passage
 

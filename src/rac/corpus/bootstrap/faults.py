@@ -18,8 +18,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from rac.corpus.bootstrap.case import words
 from rac.corpus.bootstrap.facets import Facet
-from rac.corpus.bootstrap.phrases import head_word, words
+from rac.corpus.bootstrap.phrases import head_word
 from rac.corpus.bootstrap.subjects import Subject
 from rac.corpus.bootstrap.wording import Wording
 from rac.records import Passage

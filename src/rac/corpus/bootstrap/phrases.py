@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rac.corpus.bootstrap.case import DIRECTIONS
 from rac.records import Passage
 
-_WORD = re.compile(r"[^\W_]+(?:[-'’.&/][^\W_]+)*\.?", re.UNICODE)
 _PARENTHESIS = re.compile(r"\s*\([^()]*\)")
 _IS_A = re.compile(r"^[^.]{0,160}?\b(?:is|was|are|were)\s+(?:an?|the|one of the)\s+([^.;:]{3,160})", re.IGNORECASE)
 
@@ -53,7 +53,6 @@ _ORDINALS = _set("first second third fourth fifth sixth seventh eighth ninth ten
 _ADJECTIVES = _set(
     "large small long short old flat thin thick hard soft warm cold hot dry wet round low high tall heavy"
 )
-_DIRECTIONS = _set("north south east west northern southern eastern western central upper lower middle")
 _EMPTY_HEADS = _set("name names term terms word words title one ones thing things concept number")
 _ERAS = _set("BC AD BCE CE c. century")
 _VAGUE_ALONE = _set(
@@ -72,11 +71,6 @@ _BAD_START = _set(
     "how when where why what any all some each every no not it its this these those there one who whose "
     "having being something anything someone both either"
 )
-
-
-def words(text: str) -> list[str]:
-    """Return the words of a text, with inner hyphens, apostrophes and points kept."""
-    return _WORD.findall(text)
 
 
 def without_parenthesis(text: str) -> str:
@@ -99,73 +93,6 @@ class NounPhrase:
 
     short: str
     long: str
-
-
-_NOUN = re.compile(
-    r"\b(?:an?|the|of|in|for|with|to|by|from) ([a-z]{3,})"
-    r"(?=[,.;:)]| (?:of|in|is|was|are|were|and|or|for|that|which|by|to|from|with|on|at|can|has|have|may|must)\b)"
-)
-"""A word in small letters that stands where a noun stands: between an article or preposition and what ends a phrase."""
-
-
-class CaseModel:
-    """Knows which words a corpus writes in lower case, and which of them are nouns.
-
-    So "Public university" can become "public university", and "silent" of "Silent film" is known to be no thing.
-
-    Args:
-        texts: Running text of the corpus; the first word of each sentence is not counted.
-    """
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        lower: Counter[str] = Counter()
-        upper: Counter[str] = Counter()
-        pairs: Counter[str] = Counter()
-        nouns: Counter[str] = Counter()
-        for text in texts:
-            nouns.update(_NOUN.findall(text))
-            for sentence in re.split(r"(?<=[.!?])\s+", text):
-                inner = [word.rstrip(".") for word in words(sentence)[1:]]
-                for word, following in zip(inner, [*inner[1:], ""], strict=False):
-                    (lower if word[:1].islower() else upper)[word.lower()] += 1
-                    if following[:1].isupper():
-                        pairs[f"{word} {following}"] += 1
-        self._lower, self._upper, self._pairs, self._nouns = lower, upper, pairs, nouns
-
-    def is_common(self, word: str) -> bool:
-        """Whether the corpus writes a word in lower case at least as often as not."""
-        key = word.lower()
-        return self._lower[key] > 0 and self._lower[key] >= self._upper[key]
-
-    def is_noun(self, word: str) -> bool:
-        """Whether at least a tenth of a word's uses in small letters are those of a noun."""
-        key = word.lower()
-        return 0 < self._lower[key] <= 10 * self._nouns[key]
-
-    def lowered(self, phrase: str) -> str:
-        """Return ``phrase`` with its first word in lower case, unless the corpus writes that word as a name."""
-        first, _, rest = phrase.partition(" ")
-        letters = first[1:]
-        if not first[:1].isupper() or any(c.isupper() for c in letters) or len(first) == 1:
-            return phrase
-        key = first.lower().strip(".,;")
-        known_lower, known_upper = self._lower[key], self._upper[key]
-        parts = key.split("-")
-        if not known_lower and len(parts) > 1:
-            known_lower, known_upper = self._lower[parts[0]], self._upper[parts[0]]
-        second = rest.split(" ")[0]
-        if second[:1].isupper() and self._pairs[f"{first} {second}"] > self._pairs[f"{first.lower()} {second}"]:
-            return phrase  # "Civil War general"
-        if key in _DIRECTIONS and second[:1].isupper():
-            return phrase
-        # "River" and "Emperor" are capitalised in names; real names are hardly ever written small.
-        if known_lower * 5 > known_upper or (not known_lower and not known_upper and not _looks_like_demonym(key)):
-            return f"{first.lower()} {rest}".rstrip()
-        return phrase
-
-
-def _looks_like_demonym(word: str) -> bool:
-    return word.endswith(("ian", "ean", "ese", "ish", "ic", "an"))
 
 
 def description_of(passage: Passage) -> str:
@@ -290,7 +217,7 @@ def _tail(tokens: list[str], at: int, heads: Counter[str] | None) -> list[str]:
         stop = _complement_end(tokens, stop, heads)
     tail = _trim(tokens[at:stop])
     # "plateau in Central, South and East Asia" breaks off at the comma.
-    broken = len(tail) < 2 or tail[-1].endswith("ing") or tail[-1].lower() in _DIRECTIONS
+    broken = len(tail) < 2 or tail[-1].endswith("ing") or tail[-1].lower() in DIRECTIONS
     return [] if broken else tail
 
 

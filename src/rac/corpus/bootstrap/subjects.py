@@ -8,15 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from rac.corpus.bootstrap.phrases import (
-    CaseModel,
-    NounPhrase,
-    count_heads,
-    description_of,
-    noun_phrase,
-    without_parenthesis,
-    words,
-)
+from rac.corpus.bootstrap.case import CaseModel, words
+from rac.corpus.bootstrap.phrases import NounPhrase, count_heads, description_of, noun_phrase, without_parenthesis
 from rac.records import Passage
 
 CASE_SAMPLE = 20_000

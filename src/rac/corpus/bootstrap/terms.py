@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rac.corpus.bootstrap.phrases import words
+from rac.corpus.bootstrap.case import words
 from rac.corpus.bootstrap.subjects import Reading, Subject
 from rac.corpus.bootstrap_settings import Bootstrap, Kind
 
