@@ -73,6 +73,26 @@ def test_clusters_widen_the_interval_as_they_should():
     assert (honest.high - honest.low) / (naive.high - naive.low) == pytest.approx(math.sqrt(10), rel=0.15)
 
 
+def test_all_zero_or_all_one_leaves_doubt():
+    # No failure among 20 clusters: the exact 95 % bound is 1 - 0.025^(1/20).
+    none = bootstrap_ci([0.0] * 40, [f"c{i // 2}" for i in range(40)], seed=0)
+    assert (none.low, none.high) == (0.0, pytest.approx(1 - 0.025 ** (1 / 20)))
+    every = bootstrap_ci([True] * 20, None, seed=0)
+    assert (every.low, every.high) == (pytest.approx(0.025 ** (1 / 20)), 1.0)
+    constant = bootstrap_ci([0.5] * 20, None, seed=0)
+    assert (constant.low, constant.high) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("clusters", [5, 8, 15])
+def test_few_clusters_keep_most_of_the_promise(clusters):
+    rng = np.random.default_rng(clusters)
+    hits = 0
+    for trial in range(400):
+        interval = bootstrap_ci(rng.normal(size=clusters).tolist(), None, seed=trial, n=400)
+        hits += interval.low <= 0.0 <= interval.high
+    assert hits / 400 >= 0.86  # the plain percentile interval has 0.8 with 5
+
+
 def test_coverage_of_the_cluster_interval_is_near_nominal():
     rng = np.random.default_rng(11)
     clusters = [f"t{i}" for i in range(40) for _ in range(4)]
