@@ -84,8 +84,8 @@ def stand_in_note(name: str, corpus: str) -> str:
     if benchmark is None or benchmark.info.own_passages:
         return ""
     return (
-        f"{benchmark.info.name} comes without passages; D is retrieved from '{corpus}'. Unless that is the collection the "
-        "benchmark was made for, it is a stand-in: this table carries no claim about faithfulness"
+        f"{benchmark.info.name} comes without passages; D is retrieved from '{corpus}'. Unless that is the collection "
+        "the benchmark was made for, it is a stand-in: this table carries no claim about faithfulness"
     )
 
 

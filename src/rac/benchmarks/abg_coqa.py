@@ -13,9 +13,9 @@ are gold (``qrels`` 1), the one that holds the target answer's rationale has gra
 all 495 stories. Many stories share wordings like "What did she do?": a query without its history finds little by
 itself.
 
-Non-ambiguous turns are left out and counted; the source has no resolved queries. Splits: the publisher's training and
-test files are not fetched, so the validation file is carved by story into ``train`` (70 %) and ``evaluation``; bring
-the others by hand as ``publisher-train`` and ``publisher-test``.
+Non-ambiguous turns are left out and counted. Not here: resolved queries, passage titles. Splits: the publisher's
+training and test files are not fetched, so the validation file is carved by story into ``train`` (70 %) and
+``evaluation``; bring the others by hand as ``publisher-train`` and ``publisher-test``.
 """
 
 from __future__ import annotations

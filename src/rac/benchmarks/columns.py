@@ -32,7 +32,9 @@ def make_column_map(values: dict[str, Any] | ColumnMap) -> ColumnMap:
     try:
         return ColumnMap.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A misspelt key explains a missing one, so it is told first.
+        found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+        first = found[0]
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise UserError(

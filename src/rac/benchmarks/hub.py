@@ -74,7 +74,9 @@ def to_dataset(examples: Sequence[ClarificationExample]) -> Dataset:
     Raises:
         UserError: if ``datasets`` is not installed.
     """
-    dataset: Dataset = _library().Dataset.from_list([to_row(e) for e in examples], features=features())
+    rows, columns = [to_row(e) for e in examples], features()
+    by_column = {name: [row[name] for row in rows] for name in columns}
+    dataset: Dataset = _library().Dataset.from_dict(by_column, features=columns)
     return dataset
 
 

@@ -12,9 +12,9 @@ share a paragraph or table with it word by word (reports of one company do).
 D: the document's paragraphs and its table, all gold. A table is one passage, a line for each row, cells joined with "
 | "; ``meta.table`` keeps the cells. The corpus is the passages of all 277 documents.
 
-Turns that need no clarification are left out and counted. Splits: the publisher's training and test files are not
-fetched, so the validation file is carved by document into ``train`` (70 %) and ``evaluation``; bring the others by
-hand as ``publisher-train`` and ``publisher-test``.
+Turns that need no clarification are left out and counted. Not here: lists of options. Splits: the publisher's
+training and test files are not fetched, so the validation file is carved by document into ``train`` (70 %) and
+``evaluation``; bring the others by hand as ``publisher-train`` and ``publisher-test``.
 """
 
 from __future__ import annotations

@@ -88,12 +88,10 @@ def folds(
     Raises:
         UserError: if k is below 2 or a fold would be empty.
     """
-    parts = []
-    for number in range(1, k + 1):
-        parts.append((take_part(examples, f"but {number}/{k}"), take_part(examples, f"fold {number}/{k}")))
     if k < 2:
         raise UserError(f"{k} folds cannot be crossed; use at least 2")
-    return parts
+    numbers = range(1, k + 1)
+    return [(take_part(examples, f"but {i}/{k}"), take_part(examples, f"fold {i}/{k}")) for i in numbers]
 
 
 def take_part(examples: Sequence[ClarificationExample], part: str) -> list[ClarificationExample]:

@@ -38,13 +38,14 @@ def decode_id(identity: str) -> str:
 
 
 def write_topics(path: Path | str, examples: Iterable[ClarificationExample]) -> int:
-    """Write queries as TREC topics (``<top>``, ``<num>``, ``<title>``, facets as ``<desc>``); return their number."""
+    """Write queries as TREC topics (``<top>``, ``<num>``, ``<title>``); return their number.
+
+    Facets are not written: they are gold, and a description is what retrieval tools search with.
+    """
     parts = []
     for example in examples:
-        parts.append(
-            f"<top>\n<num> Number: {encode_id(example.id)}\n<title> {html.escape(_line(example.query), quote=False)}\n"
-            f"<desc> Description:\n{html.escape(' / '.join(map(_line, example.facets)), quote=False)}\n</top>\n"
-        )
+        title = html.escape(_line(example.query), quote=False)
+        parts.append(f"<top>\n<num> Number: {encode_id(example.id)}\n<title> {title}\n</top>\n")
     write_text(path, "\n".join(parts))
     return len(parts)
 
