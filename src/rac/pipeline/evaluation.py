@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import logging
 from collections.abc import Sequence
 from typing import Any
 
-from rac.files import atomic_path, iterate_json_lines, read_json, read_records, write_json
-from rac.pipeline.data import load_examples
+from rac.benchmarks import stand_in_note
+from rac.files import iterate_json_lines, read_json, read_records, write_json
+from rac.pipeline.data import corpus_name, load_examples
 from rac.pipeline.predictions import contexts, predict_stages
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.records import ClarificationExample, Passage, Prediction
 from rac.report.build import PRINTED, metric_infos, report_data, summary_table
+from rac.report.evaluation import write_scores
 from rac.report.results import flat
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ def metrics_stage(run: RunDirectory) -> dict[str, Any]:
         outputs = []
         signatures: dict[str, str] = {}
         notes: dict[str, list[str]] = {}
+        stand_in = stand_in_note(recipe.data.source, corpus_name(recipe))
         for source in recipe.evaluation.passages:
             found = contexts(run, source)
             named = f"{source}{recipe.prompt.top_k}" if source == "retrieved" else source
@@ -52,10 +55,10 @@ def metrics_stage(run: RunDirectory) -> dict[str, Any]:
                     predictions, [e for e in examples if e.id in found], found, MetricSettings(named, seed=recipe.seed)
                 )
                 signatures[source] = evaluation.signature
-                notes[source] = evaluation.notes
+                notes[source] = [*evaluation.notes, *([stand_in] if stand_in else [])]
                 items[system] = [_without_own_reference(item, system) for item in evaluation.per_item]
                 outputs.append(f"scores/{source}/{system}.jsonl")
-                _write_lines(run / outputs[-1], items[system])
+                write_scores(run / outputs[-1], dataclasses.replace(evaluation, per_item=items[system]))
             for subset, ids in subsets(examples).items():
                 tables.append(
                     summary_table(
@@ -67,6 +70,8 @@ def metrics_stage(run: RunDirectory) -> dict[str, Any]:
                         extra={"passages": source, "subset": subset},
                     )
                 )
+                if stand_in:
+                    tables[-1]["note"] = f"{stand_in}. {tables[-1]['note']}"
         write_json(
             run / "metrics.json",
             {
@@ -100,12 +105,6 @@ def _without_own_reference(item: dict[str, Any], system: str) -> dict[str, Any]:
 def _table_name(source: str, subset: str, top_k: int) -> str:
     d = f"D = retrieved top {top_k}" if source == "retrieved" else "D = gold passages"
     return d if subset == "all" else f"{d}, {subset} queries"
-
-
-def _write_lines(path: Any, rows: Sequence[dict[str, Any]]) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as handle:
-        for row in rows:
-            handle.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def report_stage(run: RunDirectory) -> dict[str, Any]:
