@@ -177,8 +177,9 @@ def sample_questions(
                     label="",
                 )
                 lines.add(
-                    {i: [c.text for c in candidates] for i, candidates in zip(chunk, sampled, strict=True)}
-                )  # fmt: skip
+                    # A question that was cut off at the limit is no candidate for either side of a pair.
+                    {i: [c.text for c in own if c.finished] for i, own in zip(chunk, sampled, strict=True)}
+                )
                 progress.advance(len(chunk))
     return {identity: lines.done[identity] for identity in prompts}
 
@@ -205,6 +206,8 @@ def pairs_stage(run: RunDirectory) -> dict[str, Any]:
         if settings.needs_ungrounded:
             bare = {g.example.id: build_prompt(tokenizer, g.example.query, None, recipe.prompt) for g in groundings}
             samples["ungrounded"] = sample_questions(run, "ungrounded", bare, settings.ungrounded_samples, digest)
+        for name, own in samples.items():
+            counts[f"samples of {name}"] = sum(map(len, own.values()))
         sources = [
             PairSource(
                 example_id=g.example.id,
