@@ -1,7 +1,8 @@
 """How fast the metrics are, on the same inputs as plain implementations, with equal results.
 
     python bench/metrics.py parent                      10,000 items of 40 facts, one core
-    python bench/metrics.py entailment                  CLAQUA-like passages and claims, the embedded model
+    python bench/metrics.py entailment                  claims of three systems, Wikipedia passages, the embedded model
+    python bench/metrics.py suite --threads 2           questions per second of the whole suite without an LLM
 
 Each part prints its settings, the time of every variant and the largest difference of the results, and ends with
 status 1 if the results differ. ``--json FILE`` keeps the figures.
@@ -9,6 +10,10 @@ status 1 if the results differ. ``--json FILE`` keeps the figures.
 ``parent`` compares with two plain twins: ``published`` computes one item after the other as the authors' script does
 (the table's tokens are looked up anew for each n-gram, the LCS fills a full table for each entry and each reference);
 ``hoisted`` is the same with the table's tokens and the table's recall computed once per item.
+
+``entailment`` scores the same pairs with the same model one at a time, in batches of 20 within one question after the
+other (what SummaC does), and through the scorer (equal pairs once, a premise read once, batches of like length; no
+cache on disk). Threads as given to the runtime (``--threads``), 1 by default.
 """
 
 from __future__ import annotations
@@ -25,7 +30,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from rac.metrics.claims import claims
+from rac.metrics.entailment import EntailmentScorer
+from rac.metrics.entailment_models import OnnxModel, PairModel, TorchModel
+from rac.metrics.entailment_windows import windows
 from rac.metrics.parent import parent
+from rac.records import Passage
 
 Item = tuple[list[str], list[list[str]], list[tuple[list[str], list[str]]]]
 
@@ -140,6 +152,99 @@ def bench_parent(items: int, facts: int, value_tokens: int, references: int, see
     }  # fmt: skip
 
 
+def make_questions(queries: int, seed: int) -> list[tuple[str, str, list[Passage]]]:
+    """Return (question, query, D) of three systems on the same queries, five embedded Wikipedia passages each.
+
+    The first offers two passages of D, the second one of them and a third one, the last one of them and a foreign one:
+    as in a comparison of systems, passages repeat always and claims often.
+    """
+    from rac.corpus import read_corpus
+
+    entries = [p for p in read_corpus("wikipedia") if p.description and p.text]
+    rng = random.Random(seed)
+    made = []
+    for _ in range(queries):
+        *d, foreign = rng.sample(entries, 6)
+        for a, b in ((d[0], d[1]), (d[0], d[2]), (d[1], foreign)):
+            question = f"Do you mean {a.title}, the {a.description}, or {b.title}, the {b.description}?"
+            made.append((question, "tell me more", d))
+    return made
+
+
+def bench_entailment(queries: int, seed: int, model: PairModel, tolerance: float) -> dict[str, Any]:
+    """Time the same pairs one at a time, per question in batches of 20, and through the scorer."""
+    scorer = EntailmentScorer(model)
+    items = []
+    for question, query, d in make_questions(queries, seed):
+        hypotheses = [c.hypothesis for c in claims(question, query, [p.title for p in d])]
+        items.append([(window, h) for h in hypotheses for p in d for window in windows(p)])
+    pairs = [pair for item in items for pair in item]
+
+    def rows_of(some: Sequence[tuple[str, str]]) -> list[Any]:
+        # One row per pair, as every other implementation has it.
+        return [row for pair in some for row in model.rows([pair])[0]]
+
+    def one_by_one() -> np.ndarray:
+        return np.array([model.run(rows_of([pair]))[0, 0] for pair in pairs])
+
+    def per_question() -> np.ndarray:
+        batches = [item[i : i + 20] for item in items for i in range(0, len(item), 20)]
+        return np.concatenate([model.run(rows_of(batch))[:, 0] for batch in batches])
+
+    model.run(rows_of(pairs[:20]))
+    ours_first, ours = timed(lambda: scorer.entail_probs(pairs))
+    computed = scorer.computed
+    batched_time, batched = timed(per_question)
+    single_time, single = timed(one_by_one)
+    ours_last, _ = timed(lambda: scorer.entail_probs(pairs))
+    fast = max(ours_first, ours_last)
+    difference = max(float(np.abs(ours - single).max()), float(np.abs(ours - batched).max()))
+    return {
+        "part": "entailment", "model": scorer.signature, "questions": len(items), "pairs": len(pairs),
+        "different_pairs": computed,
+        "seconds": {"rac": fast, "per_question_batches": batched_time, "one_by_one": single_time},
+        "pairs_per_second": {"rac": len(pairs) / fast, "one_by_one": len(pairs) / single_time},
+        "speedup": {"per_question_batches": batched_time / fast, "one_by_one": single_time / fast},
+        "largest_difference": difference, "equal": difference <= tolerance,
+    }  # fmt: skip
+
+
+def bench_suite(queries: int, seed: int, scorer: EntailmentScorer | None) -> dict[str, Any]:
+    """Time the whole suite, without an LLM and without a cache, on five short passages a question."""
+    from rac.metrics.suite import MetricSettings, evaluate
+    from rac.records import ClarificationExample, Prediction
+
+    questions = make_questions(queries, seed)
+    examples = [
+        ClarificationExample(
+            id=f"q{i}", query=query, questions=(f"Is it {d[0].title} or {d[3].title}?",), passages=tuple(d)
+        )
+        for i, (_, query, d) in enumerate(questions)
+    ]
+    predictions = [Prediction(id=f"q{i}", question=question) for i, (question, _, _) in enumerate(questions)]
+    evaluate(predictions[:5], examples[:5], settings=MetricSettings("gold"), entailment=scorer)
+    seconds, evaluation = timed(
+        lambda: evaluate(predictions, examples, settings=MetricSettings("gold"), entailment=scorer)
+    )
+    return {
+        "part": "suite", "signature": evaluation.signature, "questions": len(questions),
+        "metrics": len(evaluation.summary), "seconds": seconds, "questions_per_second": len(questions) / seconds,
+        "equal": True,
+    }  # fmt: skip
+
+
+def load_model(name: str, threads: int) -> PairModel | None:
+    """Return the entailment model by name, None for ``none``."""
+    if name == "none":
+        return None
+    if name == "embedded":
+        return OnnxModel(threads=threads)
+    import torch
+
+    torch.set_num_threads(threads)
+    return TorchModel(name)
+
+
 def show(result: dict[str, Any]) -> None:
     print(f"# {result['part']}: Python {platform.python_version()}, {platform.machine()}, one process")
     print(json.dumps({k: v for k, v in result.items() if k != "part"}, indent=2))
@@ -153,11 +258,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tables.add_argument("--facts", type=int, default=40)
     tables.add_argument("--value-tokens", type=int, default=6)
     tables.add_argument("--references", type=int, default=1)
-    for part in (tables,):
+    entailment = parts.add_parser("entailment")
+    entailment.add_argument("--tolerance", type=float, default=1e-3, help="largest difference that counts as equal")
+    suite = parts.add_parser("suite")
+    for part in (entailment, suite):
+        part.add_argument("--queries", type=int, default=40)
+        part.add_argument("--nli", default="embedded", help="entailment model; for the suite also: none")
+        part.add_argument("--threads", type=int, default=1)
+    for part in (tables, entailment, suite):
         part.add_argument("--seed", type=int, default=0)
         part.add_argument("--json", type=Path, help="write the figures to this file")
     given = parser.parse_args(arguments)
-    result = bench_parent(given.items, given.facts, given.value_tokens, given.references, given.seed)
+    if given.part == "parent":
+        result = bench_parent(given.items, given.facts, given.value_tokens, given.references, given.seed)
+    else:
+        model = load_model(given.nli, given.threads)
+        if given.part == "suite":
+            result = bench_suite(given.queries, given.seed, None if model is None else EntailmentScorer(model))
+        elif model is None:
+            parser.error("the entailment part needs a model")
+        else:
+            result = bench_entailment(given.queries, given.seed, model, given.tolerance)
     show(result)
     if given.json:
         given.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
