@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rac.corpus.bootstrap_settings import Bootstrap
 from rac.errors import DataError, UserError, did_you_mean
@@ -41,16 +41,21 @@ class Data(Section):
     source: str = Field(
         "bootstrap",
         description="`bootstrap` (made from the corpus), the name of a benchmark (see `rac fetch --list`), or the path "
-        "of an examples file or of a folder written by `rac bootstrap`.",
+        "of an examples file or of a folder written by `rac bootstrap`, or of a table (see `columns`).",
     )
     corpus: str = Field(
         "",
-        description="`wikipedia` (the embedded summaries), a file or folder of documents, or empty for the "
+        description="`wikipedia` (the embedded summaries), a file or folder of documents, `trec:PATH` or "
+        "`ir_datasets:NAME` (a collection in TREC format, or known to that package), or empty for the "
         "benchmark's own corpus (with `source: bootstrap`: the embedded summaries).",
     )
     directory: str = Field(
         "",
         description="Folder with the benchmark's files, laid out OWNER/REPO/PATH; empty: fetched files or $RAC_MIRROR.",
+    )
+    columns: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Column map of a table: which column holds `query`, `questions`, `facets`, `passages`, ...",
     )
     train_queries: int | None = Field(None, ge=1, description="Training queries to use at most; empty: all.")
     stage2_share: float = Field(
@@ -63,6 +68,18 @@ class Data(Section):
         True, description="Leave gold questions out of stage 1 whose options D does not support (they teach invention)."
     )
     evaluation_queries: int | None = Field(None, ge=1, description="Held-out queries to evaluate at most; empty: all.")
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_are_a_map(cls, columns: dict[str, Any]) -> dict[str, Any]:
+        if columns:
+            from rac.benchmarks.column_settings import make_column_map
+
+            try:
+                make_column_map(columns)
+            except UserError as error:
+                raise ValueError(str(error)) from error
+        return columns
 
 
 class Model(Section):

@@ -22,7 +22,7 @@ from rac.benchmarks import (
     white_sharc,
 )
 from rac.benchmarks.base import Benchmark, BenchmarkData, BenchmarkInfo, RemoteFile
-from rac.benchmarks.column_settings import ColumnMap
+from rac.benchmarks.column_settings import ColumnMap, make_column_map
 from rac.benchmarks.fetch import default_directory, fetch_files
 from rac.errors import UserError, did_you_mean
 
@@ -100,5 +100,6 @@ __all__ = [
     "fetch_files",
     "get_benchmark",
     "load",
+    "make_column_map",
     "stand_in_note",
 ]

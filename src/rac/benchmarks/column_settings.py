@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rac.errors import UserError, did_you_mean
 
 
 class ColumnMap(BaseModel):
@@ -61,3 +65,30 @@ class ColumnMap(BaseModel):
         single = (self.query, self.id, self.history, self.group, self.split)
         many = (*self.questions, *self.facets, *self.answers, *self.passages, *self.passage_titles, *self.labels)
         return tuple(dict.fromkeys(c for c in (*single, *many) if c))
+
+
+def make_column_map(values: dict[str, Any] | ColumnMap) -> ColumnMap:
+    """Validate a column map given as a mapping.
+
+    Raises:
+        UserError: naming the wrong key and the nearest known one.
+    """
+    if isinstance(values, ColumnMap):
+        return values
+    try:
+        return ColumnMap.model_validate(values)
+    except ValidationError as error:
+        # A misspelt key explains a missing one, so it is told first.
+        found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+        first = found[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UserError(
+                f"the column map has an unknown key '{key}'; {did_you_mean(key, ColumnMap.model_fields)}"
+            ) from error
+        problem = first["msg"].removeprefix("Value error, ")
+        where = f", key '{key}'" if key else ""
+        raise UserError(
+            f"the column map{where}: {problem[0].lower()}{problem[1:]}; it needs at least 'query', the column of the "
+            "query, and may name: " + ", ".join(k for k in ColumnMap.model_fields if k != "query")
+        ) from error

@@ -9,9 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from rac.benchmarks.column_settings import ColumnMap
+from rac.benchmarks.column_settings import ColumnMap, make_column_map
 from rac.benchmarks.sources import read_table
 from rac.benchmarks.text import squeeze, stable_id
 from rac.errors import DataError, UserError, did_you_mean
@@ -19,33 +17,6 @@ from rac.files import iterate_json_lines, read_text
 from rac.records import ClarificationExample, Passage
 
 _LONGEST_LIST = 1_000_000
-
-
-def make_column_map(values: dict[str, Any] | ColumnMap) -> ColumnMap:
-    """Validate a column map given as a mapping.
-
-    Raises:
-        UserError: naming the wrong key and the nearest known one.
-    """
-    if isinstance(values, ColumnMap):
-        return values
-    try:
-        return ColumnMap.model_validate(values)
-    except ValidationError as error:
-        # A misspelt key explains a missing one, so it is told first.
-        found = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
-        first = found[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise UserError(
-                f"the column map has an unknown key '{key}'; {did_you_mean(key, ColumnMap.model_fields)}"
-            ) from error
-        problem = first["msg"].removeprefix("Value error, ")
-        where = f", key '{key}'" if key else ""
-        raise UserError(
-            f"the column map{where}: {problem[0].lower()}{problem[1:]}; it needs at least 'query', the column of the "
-            "query, and may name: " + ", ".join(k for k in ColumnMap.model_fields if k != "query")
-        ) from error
 
 
 def read_mapped(

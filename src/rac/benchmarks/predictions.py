@@ -144,12 +144,17 @@ def read_predictions(
 ) -> tuple[list[Prediction], dict[str, int]]:
     """Read predictions in either format, recognised by the first line.
 
+    Args:
+        path: The file.
+        bank: ClariQ's question bank; if a run names questions by id and none is given, the fetched one is read.
+
     Raises:
         DataError: for a file that is neither, or is broken.
         UserError: see ``read_clariq_run``.
     """
     if is_clariq_run(path):
-        return read_clariq_run(path, bank)
+        named = any(_QUESTION_ID.fullmatch(cells[2]) for line in read_lines(path) if len(cells := _fields(line)) == 6)
+        return read_clariq_run(path, load_bank() if named and bank is None else bank)
     first = next((line for line in read_lines(path) if line.strip()), "")
     if first.lstrip().startswith("{"):
         predictions = read_records(path, Prediction)

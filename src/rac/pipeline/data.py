@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rac.config import Recipe
 from rac.corpus.fingerprint import corpus_fingerprint
@@ -14,6 +14,9 @@ from rac.files import read_json, read_records, write_json, write_records
 from rac.pipeline.context import seeded
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.records import ClarificationExample, Passage
+
+if TYPE_CHECKING:
+    from rac.benchmarks import ColumnMap
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +35,19 @@ def corpus_name(recipe: Recipe) -> str:
 def _benchmark(recipe: Recipe) -> Any:
     from rac.benchmarks import load
 
-    return load(recipe.data.source, directory=recipe.data.directory or None)
+    return load(recipe.data.source, directory=recipe.data.directory or None, columns=_columns(recipe))
+
+
+def _columns(recipe: Recipe) -> ColumnMap | None:
+    from rac.benchmarks import make_column_map
+
+    return make_column_map(recipe.data.columns) if recipe.data.columns else None
 
 
 def _is_file_source(source: str) -> bool:
-    return source.endswith(".jsonl") or Path(source).exists()
+    from rac.benchmarks.resolve import is_file_source
+
+    return is_file_source(source)
 
 
 def _corpus_passages(recipe: Recipe) -> list[Passage]:
@@ -47,7 +58,7 @@ def _corpus_passages(recipe: Recipe) -> list[Passage]:
         return list(read_corpus(name))
     if _is_file_source(recipe.data.source):
         # Without a corpus, the passages that the examples carry are the corpus.
-        examples = _read_example_source(Path(recipe.data.source))
+        examples = _read_example_source(Path(recipe.data.source), _columns(recipe))
         passages = {p.id: p for split in examples.values() for example in split for p in example.passages}
         if not passages:
             raise UserError(
@@ -102,7 +113,7 @@ def data_stage(run: RunDirectory) -> dict[str, Any]:
             counts["bootstrap"] = result.counts
             by_split = _by_split(result.examples)
         elif _is_file_source(recipe.data.source):
-            by_split = _read_example_source(Path(recipe.data.source))
+            by_split = _read_example_source(Path(recipe.data.source), _columns(recipe))
         else:
             data = _benchmark(recipe)
             counts["benchmark"] = data.counts
@@ -130,8 +141,15 @@ def _by_split(examples: list[ClarificationExample]) -> dict[str, list[Clarificat
     return found
 
 
-def _read_example_source(path: Path) -> dict[str, list[ClarificationExample]]:
-    files = [path] if path.is_file() else sorted(path.glob("*.jsonl"))
+def _read_example_source(path: Path, columns: ColumnMap | None) -> dict[str, list[ClarificationExample]]:
+    if path.is_file():
+        from rac.benchmarks.resolve import read_source
+
+        data, _ = read_source(str(path), columns=columns)
+        if not data.examples:
+            raise UserError(f"{path} holds no example; each one needs at least a query")
+        return _by_split(data.examples)
+    files = sorted(path.glob("*.jsonl"))
     if not files:
         raise UserError(f"{path} holds no .jsonl file of examples; make one with rac bootstrap CORPUS -o {path}")
     examples = [example for file in files for example in read_records(file, ClarificationExample)]
