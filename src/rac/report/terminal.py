@@ -21,13 +21,16 @@ from rac.report.data import MetricInfo, Summary, Table, format_p, format_value, 
 if TYPE_CHECKING:
     from rac.asking import Answer
 
+_COMPARED = ("ungrounded", "grounded", "rac")
+"""Systems whose order is stated on the terminal; a page states all."""
+
 Spans = Iterable[tuple[str, int, int]]
 
 
 def console() -> Console:
-    """Return where results go: standard output, as wide as it is (100 columns where it has no width)."""
+    """Return where results go: standard output, as wide as it is (120 columns where it has no width)."""
     plain = Console()
-    return plain if plain.is_terminal else Console(width=110, soft_wrap=False)
+    return plain if plain.is_terminal else Console(width=120, soft_wrap=False)
 
 
 def plain(text: str) -> str:
@@ -109,7 +112,34 @@ def show_tables(run: Path) -> None:
     for entry in metrics["tables"]:
         table = Table(entry["name"], entry["systems"], entry["comparisons"], entry.get("note", ""))
         show_table(screen, table, [m for m in shown_metrics_of(infos, table) if m.name in metrics["printed"]])
-    screen.print(Text("95 % intervals in brackets. " + plain(metrics["signature"]), style="dim"))
+    screen.print(
+        Text(
+            "Under each mean its 95 % interval; n where not all could be scored. All tests: see the report. "
+            + plain(metrics["signature"]),
+            style="dim",
+        )
+    )
+
+
+def show_evaluation(metrics: dict[str, Any]) -> None:
+    """Print the tables of an evaluation (the content of ``metrics.json``), counts, notes and the signature."""
+    screen = console()
+    infos = [MetricInfo(**info) for info in metrics["metrics"]]
+    for entry in metrics["tables"]:
+        table = Table(entry["name"], entry["systems"], entry["comparisons"], entry.get("note", ""))
+        show_table(screen, table, [m for m in shown_metrics_of(infos, table) if m.name in metrics["printed"]])
+    for system, counts in metrics["counts"].items():
+        told = ", ".join(f"{name} {count}" for name, count in counts.items())
+        screen.print(Text(plain(f"{system}: {told}"), style="dim"))
+    for note in metrics["notes"]:
+        screen.print(Text(plain(f"Note: {note}."), style="yellow"))
+    screen.print(
+        Text(
+            "Under each mean its 95 % interval; n where not all could be scored. All tests: see the report. "
+            + plain(metrics["signature"]),
+            style="dim",
+        )
+    )
 
 
 def show_table(screen: Console, table: Table, shown: Sequence[MetricInfo]) -> None:
@@ -169,8 +199,10 @@ def _cell(summary: Summary | None, info: MetricInfo) -> str:
     if summary["low"] is None or summary["high"] is None:
         return value
     scale = 100 if info.percent else 1
-    digits = 0 if info.percent else 2
-    return f"{value} [{scale * summary['low']:.{digits}f}–{scale * summary['high']:.{digits}f}]"
+    digits = 0 if info.percent else 1 if summary["high"] >= 10 else 2
+    if summary["unscored"]:
+        value = f"{value} n={summary['n']}"
+    return f"{value}\n{scale * summary['low']:.{digits}f}–{scale * summary['high']:.{digits}f}"
 
 
 def show_examples(run: Path, count: int = 3) -> None:
