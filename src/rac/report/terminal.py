@@ -105,61 +105,60 @@ def show_answer(answer: Answer) -> None:
 
 
 def show_tables(run: Path) -> None:
-    """Print the tables of a run's ``metrics.json``: means, and which orders of two systems are not significant."""
-    screen = console()
-    metrics = read_json(run / "metrics.json")
-    infos = [MetricInfo(**info) for info in metrics["metrics"]]
-    for entry in metrics["tables"]:
-        table = Table(entry["name"], entry["systems"], entry["comparisons"], entry.get("note", ""))
-        show_table(screen, table, [m for m in shown_metrics_of(infos, table) if m.name in metrics["printed"]])
-    screen.print(
-        Text(
-            "Under each mean its 95 % interval; n where not all could be scored. All tests: see the report. "
-            + plain(metrics["signature"]),
-            style="dim",
-        )
-    )
+    """Print the tables of a run's ``metrics.json``, and which orders of its models are not significant."""
+    _show_all(console(), read_json(run / "metrics.json"), compared=_COMPARED)
 
 
 def show_evaluation(metrics: dict[str, Any]) -> None:
     """Print the tables of an evaluation (the content of ``metrics.json``), counts, notes and the signature."""
-    screen = console()
+    _show_all(console(), metrics)
+
+
+def _show_all(screen: Console, metrics: dict[str, Any], *, compared: Sequence[str] | None = None) -> None:
     infos = [MetricInfo(**info) for info in metrics["metrics"]]
     for entry in metrics["tables"]:
         table = Table(entry["name"], entry["systems"], entry["comparisons"], entry.get("note", ""))
-        show_table(screen, table, [m for m in shown_metrics_of(infos, table) if m.name in metrics["printed"]])
-    for system, counts in metrics["counts"].items():
+        shown = [m for m in shown_metrics_of(infos, table) if m.name in metrics["printed"]]
+        show_table(screen, table, shown, compared=compared)
+    for system, counts in metrics.get("counts", {}).items():
         told = ", ".join(f"{name} {count}" for name, count in counts.items())
         screen.print(Text(plain(f"{system}: {told}"), style="dim"))
     for note in metrics["notes"]:
         screen.print(Text(plain(f"Note: {note}."), style="yellow"))
-    screen.print(
-        Text(
-            "Under each mean its 95 % interval; n where not all could be scored. All tests: see the report. "
-            + plain(metrics["signature"]),
-            style="dim",
-        )
-    )
+    explained = "Under each mean its 95 % interval; n where not all could be scored. All tests: see the report. "
+    screen.print(Text(explained + plain(metrics["signature"]), style="dim"))
 
 
-def show_table(screen: Console, table: Table, shown: Sequence[MetricInfo]) -> None:
-    """Print one table, and below it the orders of two systems that are not significant."""
+def show_table(
+    screen: Console, table: Table, shown: Sequence[MetricInfo], *, compared: Sequence[str] | None = None
+) -> None:
+    """Print one table, and below it the orders of two systems that are not significant.
+
+    Args:
+        screen: Where to print.
+        table: The table.
+        shown: Its columns.
+        compared: The systems whose orders are stated; all if None.
+    """
     screen.print()
     screen.print(Text(plain(table.name), style="bold"))
     if table.note:
         screen.print(Text(plain(table.note), style="dim"))
     grid = Grid(show_edge=False, pad_edge=False)
-    grid.add_column("system")
+    grid.add_column("system", no_wrap=True)
     for info in shown:
-        arrow = {"higher": " ↑", "lower": " ↓"}.get(info.better, "")
-        grid.add_column(info.title + arrow, justify="right")
+        # One word a line: eight columns have to fit.
+        arrow = {"higher": "↑", "lower": "↓"}.get(info.better, "")
+        grid.add_column("\n".join([*info.title.split(), arrow]), justify="right", no_wrap=True)
     for system, summaries in table.systems.items():
         grid.add_row(Text(plain(system)), *(_cell(summaries.get(info.name), info) for info in shown))
     screen.print(grid)
+    rows = [r for r in table.comparisons if compared is None or {r["a"], r["b"]} <= set(compared)]
+    among = "" if compared is None else f" ({', '.join(compared)})"
     for info in shown:
-        statement = order_statement(table, info)
+        statement = order_statement(Table(table.name, table.systems, rows), info)
         if "NOT significant" in statement:
-            screen.print(Text(f"{info.title}: {statement}", style="dim"))
+            screen.print(Text(f"{info.title}{among}: {statement}", style="dim"))
 
 
 def show_tests(screen: Console, table: Table, shown: Sequence[MetricInfo]) -> None:
