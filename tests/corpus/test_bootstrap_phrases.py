@@ -85,6 +85,7 @@ def test_phrases_are_cut_at_the_right_word(description: str, short: str, long: s
         "Amateur or professional sport",
         "When a reaction is in equilibrium",
         "Single, usually cylindrical, strand of metal",
+        "Family of large, long-legged birds",
         "Group encountering the art",
     ],
 )

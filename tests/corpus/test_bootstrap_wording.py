@@ -8,7 +8,14 @@ from rac.corpus.bootstrap.facets import Facet
 from rac.corpus.bootstrap.phrases import NounPhrase
 from rac.corpus.bootstrap.subjects import Subject
 from rac.corpus.bootstrap.terms import Term
-from rac.corpus.bootstrap.wording import join_options, option_form, typed_queries, write_options, write_questions
+from rac.corpus.bootstrap.wording import (
+    best_two,
+    join_options,
+    option_form,
+    typed_queries,
+    write_options,
+    write_questions,
+)
 
 KING = Term("King", "name", (0, 1, 2))
 POET = Term("Chinese poet", "class", (0, 1))
@@ -45,6 +52,12 @@ def test_questions_offer_two_or_three_options_in_order(seed: int) -> None:
         places = [wording.text.index(f.name) for f in wording.facets]
         assert places == sorted(places)
         assert "{" not in wording.text
+
+
+def test_of_three_options_the_namesake_is_kept() -> None:
+    facets = [Facet("1", "Guernica"), Facet("2", "The Old Guitarist"), Facet("3", "Pablo Picasso")]
+    assert [f.name for f in best_two(facets, "Picasso")] == ["Guernica", "Pablo Picasso"]
+    assert [f.name for f in best_two(FACETS, "queen")] == ["King Lear", "B. B. King"]
 
 
 def test_a_class_is_named_as_the_corpus_writes_it() -> None:

@@ -169,9 +169,11 @@ def _first_part(description: str, heads: Counter[str] | None) -> list[str]:
 
 def _may_be_adjective(tokens: list[str], heads: Counter[str]) -> bool:
     last = tokens[-1].lower()
+    if last in _ADJECTIVES:
+        return True
     if heads[last] >= 2:
         return False
-    return len(tokens) == 1 or last in _ADJECTIVES or last.endswith(("ous", "ive", "ful", "less", "able", "ible", "ed"))
+    return len(tokens) == 1 or last.endswith(("ous", "ive", "ful", "less", "able", "ible", "ed"))
 
 
 def _is_gerund(tokens: list[str], end: int, heads: Counter[str] | None) -> bool:

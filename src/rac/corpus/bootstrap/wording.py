@@ -209,14 +209,21 @@ def write_questions(facets: Sequence[Facet], typed: str, term: Term, wanted: int
     for number, (pattern, form) in enumerate(patterns):
         # A name with a comma in it ("Joseph II, Holy Roman Emperor") gets lost in a list of three.
         two = form == "appositive" or number % 3 == 2 or any("," in f.name for f in facets)
-        offered = facets[:2] if two else facets
+        offered = best_two(facets, term.text) if two else facets
         wording = _word(pattern, form, offered, typed, term.text)
         if len(wording.text.split()) > LONGEST_WORDS:
-            wording = _word(pattern, form, facets[:2], typed, term.text)
+            wording = _word(pattern, form, best_two(facets, term.text), typed, term.text)
         questions.setdefault(wording.text, wording)
         if len(questions) == wanted:
             break
     return list(questions.values())
+
+
+def best_two(facets: Sequence[Facet], term: str) -> list[Facet]:
+    """Return two of the options in their order: what is called so itself ("Pablo Picasso" for "picasso") stays."""
+    named = next((f for f in facets if f.name.lower().endswith(term.lower())), facets[0])
+    other = next(f for f in facets if f is not named)
+    return [f for f in facets if f is named or f is other]
 
 
 def _word(pattern: str, form: str, facets: Sequence[Facet], typed: str, term: str) -> Wording:
