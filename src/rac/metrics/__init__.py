@@ -1,7 +1,7 @@
 """Metrics of clarifying questions: how faithful a question is to passages, and how sure a table of it is.
 
     from rac.metrics import faithfulness
-    score = faithfulness("Do you mean the city or the film?", "casablanca", ["Casablanca is a city.", "A film of 1942."])
+    score = faithfulness("Do you mean the city or the film?", "casablanca", ["A Moroccan city.", "A film of 1942."])
     print(score.headline, score.claims)
 
 Nothing heavy is imported before it is used.

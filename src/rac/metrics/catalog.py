@@ -1,4 +1,5 @@
-"""What each metric is called, which way it is better, what it measures and what fools it: for tables, pages and help."""
+"""What each metric is called, which way it is better, what it measures and what fools it: for tables, pages and "
+"help."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ _SPECS = (
     MetricSpec("faith_all", "Faith (all claims)", "Faithfulness by kind", "higher",
                "Faith with what takes up the user's own words: the variant that the definition began with."),
     MetricSpec("info_uniform", "Info (uniform user)", "Faithfulness by kind", "higher",
-               "Info with a user who picks at random among options that fit: the variant that the definition began with."),
+               "Info with a user who picks at random among options that fit: the definition's first variant."),
     MetricSpec("faith_option", "Faith of options", "Faithfulness by kind", "higher", "Faith over OPTION claims."),
     MetricSpec("faith_topic", "Faith of topics", "Faithfulness by kind", "higher", "Faith over TOPIC claims."),
     MetricSpec("faith_not_type", "Faith of non-types", "Faithfulness by kind", "higher", "Faith over NOT-TYPE claims."),
@@ -70,7 +71,7 @@ _SPECS = (
     MetricSpec("raw_parent", "PARENT (raw)", "Raw", "higher",
                "PARENT against gold questions with D flattened into one table. Reads gold."),
     MetricSpec("good", "Good", "Words", "higher",
-               "Share with two or more options, each carried by one passage, no two the same. Won by copying titles.", True),
+               "Share with two or more options, each carried by one passage, all different. Won by copying.", True),
     MetricSpec("unsupported", "Unsupported option", "Words", "lower",
                "Share with an option that has a word in no single passage. Takes synonyms for inventions.", True),
     MetricSpec("same_option", "Same option twice", "Words", "lower",

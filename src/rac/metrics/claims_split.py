@@ -29,19 +29,24 @@ _SUCH_AS = re.compile(r"[,:]?\s+(?:such as|for example|for instance|e\.g\.|inclu
 _QUOTED = re.compile(r'"[^"]{1,120}"|\([^()]{1,200}\)|\[[^\[\]]{1,200}\]|(?<![\w])\'[^\']{2,80}\'(?![\w])')
 _GLUE_AFTER = re.compile(r"(?:inc|ltd|llc|jr|sr|ii|iii|iv|phd|md|esq|corp)\b\.?", re.IGNORECASE)
 _MONTH_DAY = re.compile(
-    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? \d{1,2}$|\d{1,2} (?:jan|feb|mar|apr|may|jun|jul|aug|sep|"
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? \d{1,2}$|\d{1,2} (?:jan|feb|mar|apr|may|jun|jul|"
+    r"aug|sep|"
     r"oct|nov|dec)[a-z]*$"
 )
 _PLACE_TAIL = re.compile(r"\b(?:in|of|at|from|near)(?: the)?(?: (?:center|city|town|village) of)? [\w.' \-]{2,40}$")
 _STATE_NAMES = frozenset({n.replace("_", " ") for n in US_STATES.values()} | set(US_STATES))
 _ADJECTIVE = re.compile(
     r"\w+(?:ical|tional|onal|eral|iac|tic|ous|ive|ful|less|ish|able|ible|ary|ern|ese|ized|ised|ated|ed|'s|s')$|"
-    r"\d+(?:st|nd|rd|th|s)?$|(?:first|second|third|fourth|fifth|sixth|seventh|last|next|previous|original|new|old|older|newer|"
+    r"\d+(?:st|nd|rd|th|s)?$|(?:first|second|third|fourth|fifth|sixth|seventh|last|next|previous|original|new|old|"
+    r"older|newer|"
     r"younger|warm|cold|hot|big|small|large|short|long|high|low|local|global|national|international|federal|state|"
-    r"male|female|public|private|free|paid|modern|ancient|early|late|online|offline|indoor|outdoor|single|double|black|white|"
+    r"male|female|public|private|free|paid|modern|ancient|early|late|online|offline|indoor|outdoor|single|double|"
+    r"black|white|"
     r"red|green|blue|left|right|upper|lower|northern|southern|eastern|western|north|south|east|west|domestic|foreign|"
-    r"commercial|residential|personal|physical|mental|medical|legal|digital|electric|manual|automatic|fresh|frozen|dry|wet|"
-    r"good|bad|best|worst|cheap|expensive|full|half|partial|real|major|minor|men's|women's|children's|annual|monthly|weekly|"
+    r"commercial|residential|personal|physical|mental|medical|legal|digital|electric|manual|automatic|fresh|frozen|"
+    r"dry|wet|"
+    r"good|bad|best|worst|cheap|expensive|full|half|partial|real|major|minor|men's|women's|children's|annual|monthly|"
+    r"weekly|"
     r"daily|yearly|quarterly|junior|senior|typical|uncommon|common|rare|historic|historical|winter|summer|spring|fall)$"
 )
 
@@ -67,12 +72,16 @@ def protected_spans(text: str, query: str, names: Iterable[str] = (), *, marks: 
     return spans
 
 
-def _cuts(pattern: re.Pattern[str], text: str, start: int, end: int, protected: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _cuts(
+    pattern: re.Pattern[str], text: str, start: int, end: int, protected: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
     """Return the spans of separators in text[start:end] that touch no protected span."""
     return [
         m.span()
         for m in pattern.finditer(text, start, end)
-        if m.start() > start and m.end() < end and not any(m.start() < b and a < m.end() and m.start() >= a for a, b in protected)
+        if m.start() > start
+        and m.end() < end
+        and not any(m.start() < b and a < m.end() and m.start() >= a for a, b in protected)
     ]
 
 
@@ -90,7 +99,12 @@ def _glued(
         return True
     if _GLUE_AFTER.fullmatch(after):
         return True
-    if _is_place(after) and not listed and not _is_country(before.split()[-1:]) and (_PLACE_TAIL.search(before) or before in _STATE_NAMES):
+    if (
+        _is_place(after)
+        and not listed
+        and not _is_country(before.split()[-1:])
+        and (_PLACE_TAIL.search(before) or before in _STATE_NAMES)
+    ):
         return True
     # "Kronberg in Bavaria, Germany or Kronberg in Swiss": every real alternative repeats the name, this piece does not.
     return named and not content_keys(after) & query_keys and len(after.split()) <= 6
@@ -110,7 +124,11 @@ def _strip(text: str, start: int, end: int) -> tuple[int, int]:
     """Shrink a span by blanks, marks and words that only introduce an alternative."""
     while start < end and text[start] in " \t\n,;:.-?!":
         start += 1
-    while end > start and text[end - 1] in " \t\n,;:?!-" or (end > start and text[end - 1] == "." and not re.search(r"\b(?:[a-z]\.)+$|\b(?:inc|jr|sr|ltd|co)\.$", text[start:end])):
+    while (end > start and text[end - 1] in " \t\n,;:?!-") or (
+        end > start
+        and text[end - 1] == "."
+        and not re.search(r"\b(?:[a-z]\.)+$|\b(?:inc|jr|sr|ltd|co)\.$", text[start:end])
+    ):
         end -= 1
     changed = True
     while changed and start < end:
@@ -122,7 +140,9 @@ def _strip(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def split(original: str, start: int, end: int, query: str, names: Iterable[str] = (), *, also_and: bool = False) -> list[Alternative]:
+def split(
+    original: str, start: int, end: int, query: str, names: Iterable[str] = (), *, also_and: bool = False
+) -> list[Alternative]:
     """Split original[start:end] into its alternatives.
 
     Args:
@@ -134,11 +154,13 @@ def split(original: str, start: int, end: int, query: str, names: Iterable[str] 
         also_and: Also split at "and" (an enumeration that a "which of these" refers to).
 
     Returns:
-        The alternatives in order, without those that offer nothing ("something else"); a single one if there is no "or".
+        The alternatives in order, without those that offer nothing ("something else"); one if there is no "or".
     """
     text = lower(plain(original))
     protected = protected_spans(text, query, names)
-    such = next((m for m in _SUCH_AS.finditer(text, start, end) if not any(a < m.start() < b for a, b in protected)), None)
+    such = next(
+        (m for m in _SUCH_AS.finditer(text, start, end) if not any(a < m.start() < b for a, b in protected)), None
+    )
     if such and such.end() < end and _cuts(_OR_AND, text, such.end(), end, protected):
         return split(original, such.end(), end, query, names, also_and=True)
     separators = _cuts(_OR_AND if also_and else _OR, text, start, end, protected)
@@ -152,13 +174,15 @@ def split(original: str, start: int, end: int, query: str, names: Iterable[str] 
     query_keys = content_keys(query)
     coarse = _between(start, end, separators)
     # Do all alternatives repeat the name that the query has? Then a piece without it is no alternative.
-    last = _strip(text, *coarse[-1])
+    final = _strip(text, *coarse[-1])
     named = (
         len(coarse) == 2
-        and not CATCH_ALL.fullmatch(text[slice(*last)])
+        and not CATCH_ALL.fullmatch(text[slice(*final)])
         and all(content_keys(text[a:b]) & query_keys for a, b in coarse)
     )
-    bare_places = sum(_is_place(text[a:b].strip(" ?.!")) for a, b in _between(start, end, sorted([*separators, *commas])))
+    bare_places = sum(
+        _is_place(text[a:b].strip(" ?.!")) for a, b in _between(start, end, sorted([*separators, *commas]))
+    )
     pieces: list[tuple[int, int]] = []
     last_separator = max((s[0] for s in separators), default=end)
     for index, (a, b) in enumerate(coarse):
@@ -197,7 +221,8 @@ def list_items(
 
 
 def complete(texts: list[str], query_keys: set[str]) -> list[str]:
-    """Fill in words that alternatives share: ["the first", "second season"] -> ["the first season", "second season"]."""
+    """Fill in words that alternatives share: ["the first", "second season"] -> ["the first season", "second "
+    "season"]."""
     if len(texts) < 2:
         return texts
     done = list(texts)
@@ -206,14 +231,21 @@ def complete(texts: list[str], query_keys: set[str]) -> list[str]:
     # 1. A shared noun at the end: every alternative but the last is only a modifier.
     modifiers = [t.split() for t in texts[:-1]]
     if len(last_words) >= 2 and all(_is_modifier(m) for m in modifiers):
-        lead = next((i for i, w in enumerate(last_words) if _ADJECTIVE.fullmatch(w.lower()) or key(w) in _DEMONYMS), None)
+        lead = next(
+            (i for i, w in enumerate(last_words) if _ADJECTIVE.fullmatch(w.lower()) or key(w) in _DEMONYMS), None
+        )
         if lead is not None and lead + 1 < len(last_words):
             tail = " ".join(last_words[lead + 1 :])
             return [f"{t} {tail}" for t in texts[:-1]] + [last]
     # 2. A shared "of ..." at the end: "symptoms or treatment of diabetes".
     of = last.lower().find(" of ")
     unnamed = not any(content_keys(t) & query_keys for t in texts[:-1])
-    if of > 0 and unnamed and all(len(t.split()) <= 2 and " of " not in t.lower() for t in texts[:-1]) and len(last[:of].split()) <= 2:
+    if (
+        of > 0
+        and unnamed
+        and all(len(t.split()) <= 2 and " of " not in t.lower() for t in texts[:-1])
+        and len(last[:of].split()) <= 2
+    ):
         return [f"{t}{last[of:]}" for t in texts[:-1]] + [last]
     # 3. A shared head at the start: "Luna in Italy or in Spain", "Luna in Italy or Spain".
     head = _head(first_words)

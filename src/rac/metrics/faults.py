@@ -204,9 +204,10 @@ def _outside_name(item: _Item, text: str) -> list[tuple[int, int]]:
 
 
 _NUMBER = re.compile(r"(?<![\w.,-])(\d{1,4})(?:(?:st|nd|rd|th|s)\b)?(?![\w.,]?\d)")
-_MONTHS = tuple(
-    "January February March April May June July August September October November December".split()
-)
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 
 
 def _near_number(item: _Item, rng: random.Random) -> Fault | None:
@@ -307,7 +308,9 @@ def _recombined(item: _Item, rng: random.Random) -> Fault | None:
     return None
 
 
-_ATTRIBUTE = re.compile(r"\b(?:in|from|of|by) (?:the )?[A-Z][\w'-]+(?: [A-Z][\w'-]+)*|\b(?:in|from) (?:1[5-9]|20)\d\d\b")
+_ATTRIBUTE = re.compile(
+    r"\b(?:in|from|of|by) (?:the )?[A-Z][\w'-]+(?: [A-Z][\w'-]+)*|\b(?:in|from) (?:1[5-9]|20)\d\d\b"
+)
 
 
 def _attributes(passage: Passage, rng: random.Random) -> list[str]:

@@ -1,8 +1,8 @@
 """Fitting the parameters of support on labelled claims of training data: ``python -m rac.metrics.fitting DATA``.
 
-Supported claims are the options of gold questions of CLAQUA's training split (natural and not), each also in other words
-(``entailment_training.rewording``); unsupported ones are the options that controlled faults changed, with a seed of
-their own. Claims whose gold is wrong (2.6 % by a lexical check) are left in as noise. The score of a claim is that of
+Supported claims are the options of gold questions of CLAQUA's training split (natural and not), each also in other
+words (``entailment_training.rewording``); unsupported ones are the options that controlled faults changed, with a
+seed of their own. Claims whose gold is wrong (2.6 % by a lexical check) are left in as noise. The score of a claim is that of
 its best passage, so the fit alternates: choose i*(j) = argmax_i s_ij, then one logistic regression on those rows.
 tau is the largest threshold with at most 5 % false alarms on supported claims of a third that the fit does not see;
 every kind of claim weighs the same on both sides.
@@ -85,7 +85,9 @@ def labelled_claims(known: Sequence[Source], seed: int) -> list[LabelledClaim]:
             if other != text and option.kind == "OPTION":
                 question = source.question[: option.start] + other + source.question[option.end :]
                 names = [p.title for p in source.passages]
-                again = [c for c in claims(question, source.query, names) if c.kind == "OPTION" and c.start == option.start]
+                again = [
+                    c for c in claims(question, source.query, names) if c.kind == "OPTION" and c.start == option.start
+                ]
                 found += [
                     LabelledClaim(c, source.query, source.passages, True, "reworded", source.cluster or source.id)
                     for c in again
@@ -187,8 +189,8 @@ def fit_support(
     supported = np.array([s for s, c in zip(scores, labelled, strict=True) if c.supported and c.group in held])
     tau = threshold(supported)
     name = ("entailment" if entailment is not None else "lexical") + f"-fit-{version}"
-    values = [round(float(b), 4) for b in beta]
-    return SupportFit(*values, tau=round(tau, 4), version=name)
+    a, b, c, d, number, rare = (round(float(value), 4) for value in beta)
+    return SupportFit(a, b, c, d, number, rare, tau=round(tau, 4), version=name)
 
 
 def threshold(supported: Floats, rate: float = FALSE_ALARMS) -> float:
@@ -233,7 +235,9 @@ def main(directory: str, *, nli: str | None = None) -> None:
 
         combined = fit_support(labelled, load_entailment(nli, cache=default_cache_path()))
     save_fits(lexical, combined)
-    log.info("%d claims\n%s\n%s", len(labelled), json.dumps(lexical.to_dict()), combined and json.dumps(combined.to_dict()))
+    log.info(
+        "%d claims\n%s\n%s", len(labelled), json.dumps(lexical.to_dict()), combined and json.dumps(combined.to_dict())
+    )
 
 
 if __name__ == "__main__":

@@ -27,20 +27,24 @@ _LEAD = (
 IDENTITY = (
     r"(?:(?:so )?(?:do|did) (?:you|u) (?:\w+ly )?mean(?: by)?|"
     r"(?:is|was) (?:it|this|that)(?: (?:about|for|the case that))?|"
-    rf"(?:are|were|r) (?:you|u) {_ADVERB}(?:re[f]+er[r]?ing|talking|speaking|referencing|thinking|taking|saying|meaning)\b"
+    rf"(?:are|were|r) (?:you|u) {_ADVERB}(?:re[f]+er[r]?ing|talking|speaking|referencing|thinking|taking|saying|"
+    rf"meaning)\b"
     r"(?: (?:to|about|of|more about|specifically about|with regards? to|in regards? to|regarding))?)"
 )
 """Frames that identify the thing meant: what follows names it."""
 
 NEED = (
-    rf"(?:(?:(?:are|were|r) (?:you|u)|are|you) {_ADVERB}(?:wanting|look(?:ing|in)|search(?:ing)?|hoping|trying|wishing|planning|"
+    rf"(?:(?:(?:are|were|r) (?:you|u)|are|you) {_ADVERB}(?:wanting|look(?:ing|in)|search(?:ing)?|hoping|trying|"
+    rf"wishing|planning|"
     rf"seeking|needing|asking|inquiring|enquiring|wondering|shopping|i+nt[e]?rested|curious|concerned)\b"
     r"(?: more| specifically| particularly)*"
     rf"(?: (?:for|in|about|if|whether|on|regarding|at|into|up|of|(?:in|with) regards? to)\b)?(?: {_LEAD})?|"
-    rf"(?:(?:do|did|would|will|could|can|may|might) (?:you|u) {_ADVERB}(?:want(?:ing)?|need|wish|like|liked?|prefer|care|desire|"
+    rf"(?:(?:do|did|would|will|could|can|may|might) (?:you|u) {_ADVERB}(?:want(?:ing)?|need|wish|like|liked?|prefer|"
+    rf"care|desire|"
     rf"intend|plan|require|be (?:interested|looking|referring|asking|curious))\b"
     rf"(?: me)?(?: (?:in|for|about|to))?(?: {_LEAD})?)|"
-    rf"(?:(?:can|could|may|should|shall|would) i (?:help|assist|tell|take|show|give|provide|offer|get|direct|recommend|suggest|"
+    rf"(?:(?:can|could|may|should|shall|would) i (?:help|assist|tell|take|show|give|provide|offer|get|direct|"
+    rf"recommend|suggest|"
     rf"interest)(?: (?:you|to))*(?: (?:with|in|to|about|find|finding|by))*(?: {_LEAD})?)|"
     rf"(?:are|is|would) (?:you )?(?:like|want) {_LEAD})"
 )
@@ -54,7 +58,8 @@ ALTERNATIVE_LEAD = re.compile(
 """What may stand before an alternative and is no part of it."""
 
 CORE_LEAD = re.compile(
-    rf"(?:{_LEAD}|(?:some|any|more|further|additional|specific|general|detailed|particular)\b(?= (?:information|info|details?|"
+    rf"(?:{_LEAD}|(?:some|any|more|further|additional|specific|general|detailed|particular)\b(?= (?:information|info|"
+    rf"details?|"
     r"facts|data|resources|ways? to|more|specific|particular|additional|general|detailed)\b)|"
     r"(?:the |some |any |more |a )?(?:further |more |specific |general |additional |detailed |particular |certain )*"
     r"(?:information|info|details|facts) "
@@ -66,13 +71,15 @@ CORE_LEAD = re.compile(
 FRAME = re.compile(rf"(?P<identity>{IDENTITY})\b|(?P<need>{NEED})\b")
 
 FRAME_START = re.compile(
-    rf"(?:^|(?<=[,;:\-.!?)\"] )|(?<=[,;:!?] )|(?<=[,;])|(?<=\bso )|(?<=\bbut )|(?<=\band )|(?<=\bor )|(?<=\bthen )|(?<=\bthere )|"
+    rf"(?:^|(?<=[,;:\-.!?)\"] )|(?<=[,;:!?] )|(?<=[,;])|(?<=\bso )|(?<=\bbut )|(?<=\band )|(?<=\bor )|(?<=\bthen )|"
+    rf"(?<=\bthere )|"
     rf"(?<=\bask )|(?<=  ))(?:{FRAME.pattern})"
 )
 """A frame at the start of a sentence or of a clause."""
 
 ECHO = re.compile(
-    r"\bwhen(?:ever)? (?:(?:you|u)(?:'re| are| were)? )?(?:say(?:ing)?|said|ask(?:ing|ed)?|mention(?:ing|ed)?|tell(?:ing)?|"
+    r"\bwhen(?:ever)? (?:(?:you|u)(?:'re| are| were)? )?(?:say(?:ing)?|said|ask(?:ing|ed)?|mention(?:ing|ed)?|"
+    r"tell(?:ing)?|"
     r"told|use(?:d)? the (?:term|word|name|phrase)|request(?:ing|ed)?|refer(?:ring|red)?|talk(?:ing|ed)?|speak(?:ing)?|"
     r"inquir(?:e|ing|ed)|search(?:ing|ed)?|want(?:ed)?|need|writ(?:e|ing)|wrote|wonder)\b"
     r"(?: (?:about|for|to|of|that|me|us|on|regarding))*[\s,:]*|"
@@ -88,17 +95,21 @@ WH = re.compile(
 """A wh-question at the start of a sentence or of a clause."""
 
 WH_ASK = re.compile(
-    rf"(?:(?:(?:do|did|would|are|were|will|should|can|could|might|may) you|(?:should|can|could|may|shall) (?:i|we)|(?:you|you're|you are))\b {_ADVERB}(?:be )?"
+    rf"(?:(?:(?:do|did|would|are|were|will|should|can|could|might|may) you|(?:should|can|could|may|shall) (?:i|we)|"
+    rf"(?:you|you're|you are))\b {_ADVERB}(?:be )?"
     r"(?:mean(?:ing)?|want(?:ing)?|need(?:ing)?|like|wish|prefer|have in mind|have|look(?:ing)?|search(?:ing)?|"
-    r"i+nt[e]?rested|refer+ing|talking|speaking|asking|inquiring|curious|thinking|referencing|trying|hoping|seek(?:ing)?|"
+    r"i+nt[e]?rested|refer+ing|talking|speaking|asking|inquiring|curious|thinking|referencing|trying|hoping|"
+    r"seek(?:ing)?|"
     r"seeking|wondering|planning|require|know|learn|find|choose|focus|help|provide|tell|show|give|concerned|worried)\b"
-    rf"(?: (?:you|me|in mind))?(?: (?:for|in|to|about|of|with|on|by|at|into|regarding))?(?: {_LEAD})?(?: (?:to|about|of|for|in|on))?"
+    rf"(?: (?:you|me|in mind))?(?: (?:for|in|to|about|of|with|on|by|at|into|regarding))?(?: {_LEAD})?(?: (?:to|about|"
+    rf"of|for|in|on))?"
     r"|(?:would|might|may|should) (?:interest|help|suit) (?:you|be)|(?:are|is) of (?:most )?interest)"
 )
 """Inside a wh-question: the part that only asks ("do you mean", "would you like to know about")."""
 
 ANSWERLESS = re.compile(
-    r"(?:(?:can|could|would|will) you (?:please )?(?:be (?:a bit |a little )?(?:more )?(?:specific|clear\w*|precise)|clarify|"
+    r"(?:(?:can|could|would|will) you (?:please )?(?:be (?:a bit |a little )?(?:more )?(?:specific|clear\w*|precise)|"
+    r"clarify|"
     r"specify|explain|elaborate|rephrase|tell me more|give (?:me )?more|provide (?:me )?(?:with )?more|narrow)|"
     r"please (?:clarify|specify|be|elaborate|explain|rephrase)|sorry|pardon|excuse me|"
     r"i(?:'m| am)? (?:do not|don't|not sure|am not sure|can(?:'t|not)) (?:\w+ )?(?:understand|know|what|get|sure)?|"
@@ -110,7 +121,8 @@ ANSWERLESS = re.compile(
 """Questions that ask without committing to anything."""
 
 YES_NO = re.compile(
-    r"(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|shall|must|may|might|isn't|aren't|don't|"
+    r"(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|shall|must|may|might|isn't|aren't|"
+    r"don't|"
     r"doesn't|didn't|hasn't|haven't)\b\s+"
 )
 """A question that begins with a verb and has no frame: the whole clause is its facet."""
@@ -121,39 +133,73 @@ THERE_IS = re.compile(
 )
 
 SPECIFIC = re.compile(
-    r"(?:(?:a|an|any|some|one|the|every|each|all|of|these|those|certain|specific|specifically|particular|in|exact|exactly|general|"
+    r"(?:(?:a|an|any|some|one|the|every|each|all|of|these|those|certain|specific|specifically|particular|in|exact|"
+    r"exactly|general|"
     r"overall|other|another|different|individual|single|special)\b\s*)+"
 )
 """Words before a noun that only say that one of several is meant."""
 
 CATCH_ALL = re.compile(
-    r"(?:(?:is it )?(?:something|anything|somewhere|someone|somebody|anyone|anywhere|somehow|none|neither|nothing|all|both|any|"
+    r"(?:(?:is it )?(?:something|anything|somewhere|someone|somebody|anyone|anywhere|somehow|none|neither|nothing|"
+    r"all|both|any|"
     r"either|another|an?other one|others?|not|no|none of (?:these|those|them|the above)|more|so|what|else|not sure|"
     r"(?:all|both|any|neither) of (?:these|those|them)|in general|generally|the (?:other|others|latter|former)|"
-    r"just (?:in general|generally|curious))\b(?: (?:else|other|different|specific|entirely|entirely different|completely "
-    r"different|in general|in particular|more specific|at all))*|(?:some|any|an?)? ?other\b.{0,40}|(?:an? )?(?:entirely |completely )?different\b.{0,40}|"
+    r"just (?:in general|generally|curious))\b(?: (?:else|other|different|specific|entirely|entirely different|"
+    r"completely "
+    r"different|in general|in particular|more specific|at all))*|(?:some|any|an?)? ?other\b.{0,40}|(?:an? "
+    r")?(?:entirely |completely )?different\b.{0,40}|"
     r"what(?: else)?|etc)[\s.?!]*"
 )
 """An alternative that offers nothing of its own ("or something else")."""
 
 IDIOM = re.compile(
-    r"\b(?:one or more|more or less|whether or not|or so|sooner or later|now or never|trick or treat|dead or alive|truth or "
+    r"\b(?:one or more|more or less|whether or not|or so|sooner or later|now or never|trick or treat|dead or alive|"
+    r"truth or "
     r"dare|deal or no deal|life or death|all or nothing|one or two|two or three|or not|one way or another|"
-    r"\d+ or (?:more|less|older|younger|over|under|above|below)|or (?:more|less|fewer|older|younger|later|earlier|above|below|over)"
+    r"\d+ or (?:more|less|older|younger|over|under|above|below)|or (?:more|less|fewer|older|younger|later|earlier|"
+    r"above|below|over)"
     r"(?=[\s?.!,]*$))\b"
 )
 """Fixed phrases whose "or" offers no alternative."""
 
 TAIL = re.compile(
-    r"(?:[\s,;:.?!\-]|\b(?:(?:that )?you(?:'re| are| were)? (?:\w+ly )?(?:looking for|talking about|referring to|asking about|interested in|"
+    r"(?:[\s,;:.?!\-]|\b(?:(?:that )?you(?:'re| are| were)? (?:\w+ly )?(?:looking for|talking about|referring to|"
+    r"asking about|interested in|"
     r"want(?:ing)?|mean|need|thinking of|searching for|inquiring about|asking|interested in knowing(?: about)?|"
-    r"(?:would|'d) like(?: (?:more )?to (?:know|learn|see|hear|find)(?: (?:more )?(?:about|of))?)?)(?= *[?.!,]*$)|please|instead|"
+    r"(?:would|'d) like(?: (?:more )?to (?:know|learn|see|hear|find)(?: (?:more )?(?:about|of))?)?)(?= *[?.!,]*$)|"
+    r"please|instead|"
     r"specifically|by any chance|in mind|to know(?: about)?|thanks|thank you|right|correct)(?=[\s?.!,]*$))+$"
 )
 """Words and marks at the end that are no part of what is offered."""
 
 PREPOSITIONS = frozenset(
-    "in of from by at with for on as about to under during after before near into against without within "
-    "between through who whose that which".split()
+    [
+        "in",
+        "of",
+        "from",
+        "by",
+        "at",
+        "with",
+        "for",
+        "on",
+        "as",
+        "about",
+        "to",
+        "under",
+        "during",
+        "after",
+        "before",
+        "near",
+        "into",
+        "against",
+        "without",
+        "within",
+        "between",
+        "through",
+        "who",
+        "whose",
+        "that",
+        "which",
+    ]
 )
 """Words that may start a shortened alternative ("Luna in Italy or in Spain")."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_OPEN = re.compile(r"(?:in|of|from|by|at|with|for|on|about|during|after|before|near|under|over|who|that|which|whose)\b", re.IGNORECASE)
+_OPEN = re.compile(
+    r"(?:in|of|from|by|at|with|for|on|about|during|after|before|near|under|over|who|that|which|whose)\b", re.IGNORECASE
+)
 _CLAUSE = re.compile(r"(?:how|what|where|when|why|who|whether|if|which)\b", re.IGNORECASE)
 _VERB = re.compile(
     r"(?:get|have|live|work|need|own|use|want|buy|find|make|run|play|pay|receive|claim|know|plan|like|prefer|learn|visit|go|be|"

@@ -18,7 +18,9 @@ FIELDS = ("title", "types", "description", "text")
 
 
 # "(April 4, 1766 - February 3, 1849)" says when somebody was born and died, in no word.
-_LIFETIME = re.compile(r"\((?:[^()\d]{0,40}\d{1,2}[^()\d]{0,15})?\b\d{3,4}\b(?P<end>\s*[-–—]+\s*[^()]{0,20}\d{3,4})?[^()]{0,40}\)")
+_LIFETIME = re.compile(
+    r"\((?:[^()\d]{0,40}\d{1,2}[^()\d]{0,15})?\b\d{3,4}\b(?P<end>\s*[-–—]+\s*[^()]{0,20}\d{3,4})?[^()]{0,40}\)"
+)
 
 
 class Span(NamedTuple):
@@ -67,7 +69,8 @@ class PassageWords:
         return any(candidate in self.keys for candidate in match_keys(term))
 
     def lacks_type(self, type_terms: Sequence[str]) -> bool:
-        """Whether no type of the passage has all words of a type; of a passage without types, whether its words lack one."""
+        """Whether no type of the passage has all words of a type; of a passage without types, whether its words "
+        "lack one."""
         wanted = set(type_terms)
         if self.type_keys:
             return not any(wanted <= keys for keys in self.type_keys)

@@ -101,9 +101,7 @@ class SelectionScorer:
             faithfulness, options, shares, supported, evidence, distinct, good=not reason, reason=reason
         )
 
-    def score_all(
-        self, questions: Sequence[str], query: str, passages: Sequence[Passage]
-    ) -> list[SelectionScore]:
+    def score_all(self, questions: Sequence[str], query: str, passages: Sequence[Passage]) -> list[SelectionScore]:
         """Return the scores of several candidates for one query, in their order."""
         return [self.score(q, query, passages) for q in questions]
 
@@ -129,7 +127,8 @@ class SelectionScorer:
 
 
 def _title_share(name_terms: list[str], passage: PassageWords) -> float:
-    """Whether the passage is about the thing named: all words of the name that any title could have are in its title."""
+    """Whether the passage is about the thing named: all words of the name that any title could have are in its "
+    "title."""
     if not name_terms:
         return 1.0
     return 1.0 if any(t in passage.title_keys for t in name_terms) or not passage.title_keys else 0.0

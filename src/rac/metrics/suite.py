@@ -147,9 +147,7 @@ def evaluate(
     )
 
 
-def _aligned(
-    predictions: Sequence[Prediction], examples: Sequence[ClarificationExample]
-) -> dict[str, Prediction]:
+def _aligned(predictions: Sequence[Prediction], examples: Sequence[ClarificationExample]) -> dict[str, Prediction]:
     if not examples:
         raise UserError("there are no examples, so there is nothing to score predictions against; give at least one")
     ids = Counter(e.id for e in examples)
@@ -166,7 +164,8 @@ def _aligned(
     unknown = [i for i in by_id if i not in ids]
     if unknown:
         raise UserError(
-            f"{len(unknown)} of {len(by_id)} predictions have an id that no example has (the first is '{unknown[0]}'), so "
+            f"{len(unknown)} of {len(by_id)} predictions have an id that no example has (the first is "
+            f"'{unknown[0]}'), so "
             "they cannot be scored; give the examples that the predictions were made for"
         )
     return by_id

@@ -165,7 +165,9 @@ def words(text: str) -> list[Word]:
     return found
 
 
-_STOP_KEYS: frozenset[str] = frozenset({*STOP_WORDS, *(key(w) for w in STOP_WORDS if key(w) not in ("", "1", "2", "usa"))})
+_STOP_KEYS: frozenset[str] = frozenset(
+    {*STOP_WORDS, *(key(w) for w in STOP_WORDS if key(w) not in ("", "1", "2", "usa"))}
+)
 
 
 def is_content(word: Word) -> bool:
@@ -214,7 +216,9 @@ def language_problem(text: str) -> str | None:
     found = sorted(set(re.findall(r"[^\W\d_]+", text.lower())))
     english = sum(1 for w in found if w in STOP_WORDS)
     for marks in OTHER_LANGUAGES.values():
-        if sum(1 for w in found if w in marks) > max(1, english):  # different words, so "short o, short o" is none
+        # Different words, and many of them: "Cafe de la Paix" is a name in an English question.
+        foreign = sum(1 for w in found if w in marks)
+        if foreign > max(1, english) and foreign >= 0.4 * len(found):
             return "language"
     return None
 

@@ -1,0 +1,74 @@
+"""The selection scorer: one passage must carry an option; denied types; evidence; the same option twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from rac.metrics.claims import claims
+from rac.metrics.selection import SelectionScorer, same_option_twice
+from rac.records import Passage
+
+PASSAGES = [
+    Passage(id="p1", title="Luna", types=("ship", "boat"), text="Luna was built in Dumbarton, Ireland, in 1982."),
+    Passage(id="p2", title="Luna", types=("music group",), text="Luna is an American rock band from New York City."),
+]
+QUERY = "Who built Luna?"
+
+
+def score(question: str, **settings: int):
+    return SelectionScorer(**settings).score(question, QUERY, PASSAGES)
+
+
+def test_supported_options_with_their_words() -> None:
+    found = score("Do you mean the Irish ship Luna or the rock band Luna?")
+    assert found.good
+    assert found.faithfulness == 1.0
+    assert found.supported == [True, True]
+    evidence = found.evidence[0]
+    assert evidence is not None and evidence.passage == 0 and evidence.passage_id == "p1"
+    words = {
+        ", ".join(PASSAGES[0].types)[s.start : s.end]
+        if s.field == "types"
+        else getattr(PASSAGES[0], s.field)[s.start : s.end]
+        for s in evidence.spans
+    }
+    assert words == {"Ireland", "ship", "Luna"}
+
+
+def test_one_passage_must_carry_the_whole_option() -> None:
+    found = score("Do you mean the American ship Luna or the rock band Luna?")
+    assert found.supported == [False, True]
+    assert found.reason == "unsupported-option"
+    assert found.faithfulness == pytest.approx(0.75)
+
+
+def test_near_numbers_are_unsupported() -> None:
+    assert score("Do you mean the 1982 ship or the band?").good
+    assert not score("Do you mean the 1984 ship or the band?").good
+
+
+def test_denied_types() -> None:
+    found = score("Do you mean non ship Luna or ship Luna?")
+    assert found.good
+    assert found.evidence[0] is not None and found.evidence[0].passage == 1
+    both = [p.model_copy(update={"types": ("ship",)}) for p in PASSAGES]
+    assert SelectionScorer().score("Do you mean non ship Luna or ship Luna?", QUERY, both).supported == [False, True]
+
+
+def test_too_few_and_repeated_options() -> None:
+    assert score("What do you mean?").reason == "too-few-options"
+    assert score("Do you mean the ship Luna?", min_options=2).reason == "too-few-options"
+    twice = score("Do you mean the ship Luna or the ship?")
+    assert not twice.distinct and twice.reason == "same-option-twice"
+    assert same_option_twice(claims("Do you mean Luna or Luna?", QUERY))
+
+
+def test_no_passages_support_nothing() -> None:
+    found = SelectionScorer().score("Do you mean the ship or the band?", QUERY, [])
+    assert found.supported == [False, False]
+    assert found.evidence == [None, None]
+
+
+def test_several_candidates_are_scored_in_order() -> None:
+    found = SelectionScorer().score_all(["Do you mean the ship or the band?", "What?"], QUERY, PASSAGES)
+    assert [f.good for f in found] == [True, False]
