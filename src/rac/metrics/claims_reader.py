@@ -67,6 +67,9 @@ class Reader(Parts):
         body = self.text[start:end]
         if not body.strip(" ?.,!:;"):
             return statements + echoes
+        back = frames.ASK_BACK.search(body)
+        if back:
+            return statements + self._ask_back(start + back.end(), end, before) + echoes
         if frames.ANSWERLESS.match(body.strip(" ?.!,")) and ":" not in body:
             listed = self._listed_before(before)
             return (listed or statements) + echoes
@@ -101,6 +104,16 @@ class Reader(Parts):
             if pronoun:
                 core = (core[0] + pronoun.end(), core[1])
         return statements + self._offered(core, identity=False, clause=True) + echoes
+
+    def _ask_back(self, start: int, end: int, before: list[tuple[int, int]]) -> list[Claim]:
+        """Read what follows "could you tell me ...": a wh-question, a topic, or nothing."""
+        core = self._core(start, end)
+        if core[0] >= core[1]:
+            return self._listed_before(before)
+        wh = frames.WH.match(self.text[core[0] : core[1]])
+        if wh:
+            return self._wh(core[0], end, wh, before, [])
+        return self._offered(core, identity=False)
 
     def _wh(
         self, start: int, end: int, wh: re.Match[str], before: list[tuple[int, int]], statements: list[Claim]

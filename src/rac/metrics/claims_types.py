@@ -14,10 +14,10 @@ MAX_QUESTION_CHARACTERS = 2000
 
 FRAME_KEYS = content_keys(
     "information info detail fact topic thing kind type sort mean refer talk ask look interested interest want know "
-    "learn "
-    "find see like search need particular specific general aspect choose select option help tell curious way question "
-    "answer request say mention mind possible idea understand wish prefer referring talking looking concern available "
-    "various called thinking"
+    "learn find see like search need particular specific general aspect choose select option help tell curious way "
+    "question answer request say mention mind possible idea understand wish prefer referring talking looking "
+    "concern available various called thinking bit clarify specify elaborate explain rephrase exactly several "
+    "precise clear context further additional"
 )
 """Content words that only ask; they are nothing that a passage could support."""
 

@@ -7,7 +7,7 @@ c1    a near number or date (1982 -> 1984)
 c2    a sibling type (writer -> actress)
 c3    a sibling place, nationality or person
 c4    attributes of two passages of D recombined: every word is in D, no passage has them all
-d     empty ("What do you mean?")
+d     empty ("What do you mean?"), of about the question's length and with the query's name
 e     the same option twice
 f     control: the same options in another wording and order; scores must not move
 ====  =====================================================================================
@@ -31,7 +31,19 @@ from rac.metrics.wordlists import ALIASES
 from rac.records import ClarificationExample, Passage
 
 KINDS = ("a", "b", "c1", "c2", "c3", "c4", "d", "e", "f")
-EMPTY_QUESTION = "What do you mean?"
+EMPTY_QUESTIONS = (
+    "What do you mean?",
+    "Could you be more specific about {0}?",
+    "What exactly would you like to know about {0}, if I may ask?",
+    "Could you please tell me a bit more about what you would like to know when you ask about {0}?",
+    "I would like to help you with {0}, so could you please be a bit more specific about what it is that you want to "
+    "know?",
+    "There may be several answers to your question about {0}, so could you please clarify a bit more specifically "
+    "what it "
+    "is that you are asking about when you say that?",
+)
+"""Questions that commit to nothing, from 4 to 32 words, so that neither length nor overlap with the query gives "
+"them away."""
 _REWORDED = (
     "Is it {1} or {0} that you are interested in?",
     "Are you looking for {1} or for {0}?",
@@ -332,8 +344,13 @@ def _joined(text: str, attribute: str, name: str) -> str:
 
 
 def _empty(item: _Item, rng: random.Random) -> Fault | None:
-    del rng
-    return Fault("d", EMPTY_QUESTION, item.source.question, EMPTY_QUESTION, -1)
+    """Return the empty question whose length is nearest, now and then any other."""
+    name = item.name or item.source.query.strip(" ?.")
+    made = [q.format(name) for q in EMPTY_QUESTIONS]
+    wanted = len(item.source.question.split())
+    nearest = min(made, key=lambda q: abs(len(q.split()) - wanted))
+    question = nearest if rng.random() < 0.8 else rng.choice(made)
+    return Fault("d", question, item.source.question, question, -1)
 
 
 def _same_twice(item: _Item, rng: random.Random) -> Fault | None:

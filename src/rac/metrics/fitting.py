@@ -2,10 +2,10 @@
 
 Supported claims are the options of gold questions of CLAQUA's training split (natural and not), each also in other
 words (``entailment_training.rewording``); unsupported ones are the options that controlled faults changed, with a
-seed of their own. Claims whose gold is wrong (2.6 % by a lexical check) are left in as noise. The score of a claim is that of
-its best passage, so the fit alternates: choose i*(j) = argmax_i s_ij, then one logistic regression on those rows.
-tau is the largest threshold with at most 5 % false alarms on supported claims of a third that the fit does not see;
-every kind of claim weighs the same on both sides.
+seed of their own. Claims whose gold is wrong (2.6 % by a lexical check) are left in as noise. The score of a claim is
+that of its best passage, so the fit alternates: choose i*(j) = argmax_i s_ij, then one logistic regression on those
+rows. tau is the largest threshold with at most 5 % false alarms on supported claims of a third that the fit does not
+see; every kind of claim weighs the same on both sides.
 """
 
 from __future__ import annotations

@@ -120,6 +120,18 @@ ANSWERLESS = re.compile(
 )
 """Questions that ask without committing to anything."""
 
+ASK_BACK = re.compile(
+    r"(?:^|(?<=[,;:.!?] )|(?<=\bso )|(?<=\band )|(?<=\bbut ))(?:can|could|would|will) (?:you|u) (?:please |kindly |"
+    r"perhaps )*"
+    r"(?:be|clarify|specify|explain|elaborate|rephrase|tell me|let me know|give me|provide(?: me)?(?: with)?|narrow "
+    r"(?:it )?down|"
+    r"say)\b(?:(?: on| a| bit| little| more| some| further| specific| specifically| precise| precisely| clear| "
+    r"exactly| "
+    r"details?| information| context| about| regarding| that| it is| you are asking)\b)*"
+)
+"""A question that only asks the user to say more; what follows may still name a topic ("could you tell me which "
+"year")."""
+
 YES_NO = re.compile(
     r"(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|shall|must|may|might|isn't|aren't|"
     r"don't|"
