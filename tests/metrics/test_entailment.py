@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from entailment_support import FakeModel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rac.errors import UserError
+from rac.metrics.entailment import EntailmentScorer, load_entailment, token_batches
+from rac.metrics.entailment_cache import EntailmentCache, cache_key
+from rac.metrics.entailment_windows import HEAD_WORDS, OVERLAP_WORDS, split_sentences, windows
+from rac.records import Passage
+
+words = st.lists(st.sampled_from(["Ulm", "is", "a", "town.", "Dr.", "J.", "It", "grew!", "U.S.", "1982", "“So"]), max_size=90)
+
+
+# ---- windows
+
+
+def test_windows_carry_title_types_and_description() -> None:
+    passage = Passage(id="p", title="Luna", types=("moon",), description="Satellite", text="It is grey. It is round. It is far.")
+    assert windows(passage) == ["Luna (moon, Satellite): It is grey. It is round.", "Luna (moon, Satellite): It is far."]
+    assert windows(passage, sentences=1)[1] == "Luna (moon, Satellite): It is round."
+
+
+def test_windows_without_title_types_or_text() -> None:
+    assert windows(Passage(id="p")) == []
+    assert windows(Passage(id="p", title="Luna")) == ["Luna"]
+    assert windows(Passage(id="p", types=("moon",), text="Grey.")) == ["(moon): Grey."]
+    assert windows(Passage(id="p", text="Grey.")) == ["Grey."]
+
+
+def test_types_beyond_the_head_get_windows_of_their_own() -> None:
+    types = tuple(f"type number {i}" for i in range(20))
+    made = windows(Passage(id="p", title="Luna", types=types, text="It is grey."))
+    assert len(made) > 1
+    assert all(any(t in w for w in made) for t in types)
+    assert all(len(w.partition("(")[2].split()) <= HEAD_WORDS + 4 for w in made)
+
+
+@given(words, st.integers(1, 3), st.integers(OVERLAP_WORDS + 1, 60))
+@settings(deadline=None, max_examples=100)
+def test_windows_lose_no_word(text: list[str], sentences: int, max_words: int) -> None:
+    made = windows(Passage(id="p", title="T", text=" ".join(text)), sentences=sentences, max_words=max_words)
+    bodies = [w.removeprefix("T: ").split() for w in made] if text else []
+    assert all(len(body) <= max_words for body in bodies)
+    assert [w for w in text if w not in {v for body in bodies for v in body}] == []
+    if len(text) <= max_words:  # nothing is laid over two windows, so the words are all there, once, in order
+        assert [w for body in bodies for w in body] == text
+
+
+@pytest.mark.parametrize("bad", [{"sentences": 0}, {"max_words": OVERLAP_WORDS}])
+def test_impossible_window_sizes_are_refused(bad: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="sentences"):
+        windows(Passage(id="p", text="A."), **bad)
+
+
+def test_sentences_end_neither_at_initials_nor_at_abbreviations() -> None:
+    text = "J. R. Smith met Dr. Foo in the U.S. in 1950. “He left.” It rained!\n\nno capital here"
+    assert split_sentences(text) == [
+        "J. R. Smith met Dr. Foo in the U.S. in 1950.", "“He left.”", "It rained!", "no capital here"
+    ]  # fmt: skip
+
+
+@given(st.text(max_size=200))
+@settings(deadline=None, max_examples=100)
+def test_sentences_keep_every_word_in_order(text: str) -> None:
+    assert " ".join(split_sentences(text)).split() == text.split()
+
+
+# ---- scorer
+
+
+def test_scores_come_in_the_order_of_the_pairs_and_equal_pairs_are_computed_once() -> None:
+    model = FakeModel()
+    scorer = EntailmentScorer(model)
+    pairs = [("a b c", "a b"), ("a", "z"), ("a b c", "a b"), ("a b", "a z")]
+    assert scorer.entail_probs(pairs).tolist() == [1.0, 0.0, 1.0, 0.5]
+    assert sorted(model.seen) == sorted(set(pairs))
+    assert (scorer.requested, scorer.computed) == (4, 3)
+
+
+def test_no_pairs_give_no_scores() -> None:
+    assert EntailmentScorer(FakeModel()).entail_probs([]).shape == (0,)
+
+
+def test_a_topic_is_addressed_in_either_polarity() -> None:
+    scorer = EntailmentScorer(FakeModel())
+    assert scorer.addressed_probs([("a", "a"), ("a", "not b")]).tolist() == [1.0, 0.9]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["a", "a b", "c not"])), max_size=30), st.integers(1, 20))
+@settings(deadline=None, max_examples=60)
+def test_batching_changes_no_score(pairs: list[tuple[str, str]], budget: int) -> None:
+    together = EntailmentScorer(FakeModel(), batch_tokens=budget).entail_probs(pairs)
+    alone = [EntailmentScorer(FakeModel()).entail_probs([pair])[0] for pair in pairs]
+    assert together.tolist() == alone
+
+
+@given(st.lists(st.integers(1, 50), max_size=60), st.integers(1, 120))
+@settings(deadline=None, max_examples=100)
+def test_batches_hold_every_item_once_and_keep_the_budget(lengths: list[int], budget: int) -> None:
+    batches = token_batches(lengths, budget)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert all(len(b) == 1 or len(b) * max(lengths[i] for i in b) <= budget for b in batches)
+
+
+def test_cut_texts_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    scorer = EntailmentScorer(FakeModel(limit=3))
+    scorer.entail_probs([("a b c d", "a"), ("a", "a")])
+    assert scorer.truncated == 1
+    assert "1 texts were longer" in caplog.text
+
+
+def test_a_batch_needs_tokens() -> None:
+    with pytest.raises(UserError, match="batch_tokens is 0"):
+        EntailmentScorer(FakeModel(), batch_tokens=0)
+
+
+def test_signature_names_model_and_revision_and_only_the_small_model_has_a_note() -> None:
+    scorer = EntailmentScorer(FakeModel())
+    assert (scorer.signature, scorer.note, scorer.embedded) == ("nli:fake@r1", "", False)
+
+
+# ---- cache
+
+
+def test_cached_pairs_are_not_computed_again_even_by_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "cache.sqlite"
+    pairs = [("a b", "a"), ("a b", "not a")]
+    first = EntailmentScorer(FakeModel(), cache=EntailmentCache(path))
+    expected = first.entail_probs(pairs).tolist()
+    model = FakeModel()
+    second = EntailmentScorer(model, cache=EntailmentCache(path))
+    assert second.entail_probs(pairs).tolist() == expected
+    assert second.addressed_probs(pairs).tolist() == first.addressed_probs(pairs).tolist()
+    assert model.seen == []
+    assert len(EntailmentCache(path)) == 2
+
+
+def test_another_revision_does_not_see_the_cache(tmp_path: Path) -> None:
+    EntailmentScorer(FakeModel("r1"), cache=EntailmentCache(tmp_path / "c")).entail_probs([("a", "a")])
+    model = FakeModel("r2")
+    EntailmentScorer(model, cache=EntailmentCache(tmp_path / "c")).entail_probs([("a", "a")])
+    assert model.seen == [("a", "a")]
+
+
+def test_cache_remembers_that_a_model_has_no_contradiction_class(tmp_path: Path) -> None:
+    cache = EntailmentCache(tmp_path / "c")
+    cache.put([(b"k", 0.25, None)])
+    assert cache.get([b"k", b"other"]) == {b"k": (0.25, None)}
+
+
+def test_many_keys_are_looked_up_in_parts(tmp_path: Path) -> None:
+    cache = EntailmentCache(tmp_path / "c")
+    keys = [i.to_bytes(4, "big") for i in range(1203)]
+    cache.put((k, 0.5, 0.25) for k in keys)
+    assert set(cache.get(keys)) == set(keys)
+
+
+def test_joined_texts_have_other_keys() -> None:
+    assert cache_key("m", "r", "ab", "c") != cache_key("m", "r", "a", "bc")
+    assert cache_key("m", "r", "\ud800", "c") == cache_key("m", "r", "\ud800", "c")
+
+
+def test_a_file_that_is_no_cache_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    path.write_text("this is no database, and long enough to be read as a header by SQLite " * 20)
+    with pytest.raises(UserError, match="cannot be used"):
+        load_cache = EntailmentCache(path)
+        load_cache.get([b"k"])
+    assert path.read_text().startswith("this is no database")
+
+
+def test_an_unknown_model_says_what_to_give(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_entailment(str(tmp_path))
+
+
+def test_probabilities_are_numbers_in_range() -> None:
+    probs = EntailmentScorer(FakeModel()).entail_probs([("a b", "a"), ("", "")])
+    assert probs.dtype == np.float64 and ((probs >= 0) & (probs <= 1)).all()
