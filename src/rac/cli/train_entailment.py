@@ -25,7 +25,7 @@ def train_entailment(
     precision: Annotated[
         str, typer.Option(help="float32, or bfloat16 (faster on processors with AVX-512 BF16 or AMX, slow elsewhere).")
     ] = "float32",
-    threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of data and training.")] = 7,
 ) -> None:
     """Train, calibrate, export and measure the small entailment model that rac ships.

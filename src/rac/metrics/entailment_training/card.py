@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rac.metrics.entailment_training.alterations import HELD_OUT_KINDS, TRAINING_KINDS
@@ -68,7 +69,7 @@ def _row(*cells: object) -> str:
     return "| " + " | ".join(f"{c:.3f}" if isinstance(c, float) else str(c) for c in cells) + " |"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> list[str]:
+def _table(head: tuple[str, ...], rows: Sequence[Sequence[object]]) -> list[str]:
     return [_row(*head), "|" + "---|" * len(head), *(_row(*row) for row in rows), ""]
 
 
@@ -101,8 +102,8 @@ that rac uses where no larger one is given (`--nli MODEL`), and every output the
   **Output:** a probability of support. Two classes: it does not tell contradicted from unrelated.
 - **Network:** all-MiniLM-L6-v2 (6 layers, 22.6 M parameters) that reads a premise once and judges any number of claims
   against it; claims do not see each other.
-- **Format:** ONNX with 8-bit weights, 24 MB. A window is cut at {premise_tokens} tokens, a claim at {claim_tokens}; what is cut is
-  counted. English only.
+- **Format:** ONNX with 8-bit weights, 24 MB. A window is cut at {premise_tokens} tokens, a claim at {claim_tokens};
+  what is cut is counted. English only.
 - **Made by:** `rac train-entailment`, see `docs/entailment.md`.
 """
 _LABELS = """
@@ -115,7 +116,7 @@ Training pairs by kind:
 _READING = """
 Passages and replacement words are ones that training never showed; the first six kinds of alteration too. A claim's
 score is the maximum over the windows of its passage. *Word overlap* is the share of the claim's content words in the
-window, on the unseen kinds. *Claim alone* is this model without a passage: 0.5 means that the wording gives nothing away.
+window, on the unseen kinds. *Claim alone* is this model without a passage: 0.5 means that wording gives nothing away.
 """
 
 
@@ -146,8 +147,8 @@ def model_card(config: dict[str, Any]) -> str:
         "## What 8 bits cost\n",
         *_table(("passages", "AUC all, float32", "8-bit", "AUC unseen kinds, float32", "8-bit"), cost),
         "## Calibration\n",
-        f"Platt scaling, p = sigmoid({config['scale']:.3f} m {config['offset']:+.3f}), fitted on claims of passages that",
-        "are in neither training nor the tables above. Expected calibration error on the half that was not fitted:",
+        f"Platt scaling, p = sigmoid({config['scale']:.3f} m {config['offset']:+.3f}), fitted on claims of passages",
+        "that are in neither training nor the tables above. Expected calibration error on the half that was not fitted:",
         f"{error['error_before']:.3f} before, {error['error_after']:.3f} after.\n",
         "![calibration](calibration.svg)",
     ]

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from rac.metrics.entailment_training.alterations import alterations
 from rac.metrics.entailment_training.attributes import ALL_ATTRIBUTES, attributes
-from rac.metrics.entailment_training.facets import Facet, passage_facets, short_title, word_claim
+from rac.metrics.entailment_training.facets import Facet, keys_of, passage_facets, short_title, word_claim
 from rac.metrics.entailment_training.phrases import word_set
 from rac.metrics.entailment_training.rewording import reword
 from rac.metrics.entailment_training.vocabulary import Vocabulary
 from rac.metrics.entailment_windows import windows
-from rac.metrics.text import content_keys
 from rac.records import Passage
 
 GENERIC_TYPES = word_set(
@@ -23,10 +22,12 @@ GENERIC_TYPES = word_set(
 )
 """Types that are true of many things whose passage does not say so; never used as false ones."""
 KIND_WEIGHTS = {
-    "near-number": 8.0, "far-number": 3.0, "place": 4.0, "type": 3.0, "name": 3.0, "sibling": 3.0, "donor": 2.0,
+    "near-number": 8.0, "far-number": 3.0, "place": 5.0, "type": 4.0, "name": 3.0, "sibling": 2.0, "donor": 1.5,
     "noun": 1.5, "other-window": 1.0, "other-title": 0.8, "negation": 1.0,
 }  # fmt: skip
 """How likely a kind is where a facet allows several: those that few facets allow would be rare otherwise."""
+NUMBERS_FIRST = 0.35
+"""How often a facet with a number is preferred: a near number is the alteration that is hardest to see."""
 REWORDED = 0.25
 LAST_WORD_TITLE = 0.2
 
@@ -74,8 +75,8 @@ class ClaimMaker:
         self._by_passage: dict[str, list[_Window]] = {}
         self._by_form: dict[str, list[Facet]] = {}
         for passage in passages:
-            self._keys[passage.id] = frozenset(
-                content_keys(" ".join([passage.title, *passage.types, passage.description, passage.text]))
+            self._keys[passage.id] = keys_of(
+                " ".join([passage.title, *passage.types, passage.description, passage.text])
             )
             for premise in windows(passage):
                 window = self._make_window(passage, premise, gold.get(passage.id, ()))
@@ -89,11 +90,11 @@ class ClaimMaker:
 
     def _make_window(self, passage: Passage, premise: str, gold: Sequence[str]) -> _Window:
         body = premise.partition("): ")[2] or premise.partition(": ")[2]
-        keys = frozenset(content_keys(premise))
+        keys = keys_of(premise)
         facets = [
-            f for f in passage_facets(passage, body, self._rng) if f.form == "attribute" or content_keys(f.text) <= keys
+            f for f in passage_facets(passage, body, self._rng) if f.form == "attribute" or keys_of(f.text) <= keys
         ]
-        facets += [Facet("type", g, (("type", g),)) for g in gold if content_keys(g) and content_keys(g) <= keys]
+        facets += [Facet("type", g, (("type", g),)) for g in gold if keys_of(g) and keys_of(g) <= keys]
         return _Window(passage, premise, facets, keys)
 
     def make(self, kinds: Iterable[str], *, per_window: int, limit: int | None = None) -> list[LabelledClaim]:
@@ -128,7 +129,8 @@ class ClaimMaker:
             if not forms:
                 break
             form = self._rng.choices(forms, [weights[f] for f in forms])[0]
-            facet = self._rng.choice(by_form[form])
+            numbered = [f for f in by_form[form] if any(slot in ("year", "number") for slot, _ in f.parts)]
+            facet = self._rng.choice(numbered if numbered and self._rng.random() < NUMBERS_FIRST else by_form[form])
             by_form[form].remove(facet)
             chosen.append(facet)
         return chosen
@@ -157,7 +159,7 @@ class ClaimMaker:
 
     def _false(self, window: _Window, text: str, title: str) -> bool:
         """Whether ``text`` says something that the window's passage nowhere says (by words, so not surely false)."""
-        return bool(content_keys(text) - self._keys[window.passage.id] - content_keys(title))
+        return bool(keys_of(text) - self._keys[window.passage.id] - keys_of(title))
 
     def _altered(
         self, window: _Window, facet: Facet, title: str, template: str, kinds: list[str]
@@ -186,7 +188,7 @@ class ClaimMaker:
             found.append(("negation", claim))
         if "other-title" in kinds and facet.form in ("type", "phrase") and "{T}" in template:
             stranger = rng.choice(self._windows).passage
-            if not content_keys(stranger.title) & window.keys:
+            if not keys_of(stranger.title) & window.keys:
                 found.append(("other-title", word_claim(facet, short_title(stranger.title), rng, template)[0]))
         return found
 
@@ -215,7 +217,7 @@ class ClaimMaker:
                 found.append((kind, word_claim(Facet(facet.form, text), title, rng, template)[0]))
         if "other-window" in kinds:
             rest = [w for w in self._by_passage[window.passage.id] if w is not window]
-            fitting = [f for w in rest for f in w.facets if f.form == facet.form and content_keys(f.text) - window.keys]
+            fitting = [f for w in rest for f in w.facets if f.form == facet.form and keys_of(f.text) - window.keys]
             if fitting:
                 found.append(("other-window", word_claim(rng.choice(fitting), title, rng, template)[0]))
         if "recombined" in kinds and siblings and facet.form == "type":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rac.metrics.entailment_training.attributes import ALL_ATTRIBUTES, attributes
 from rac.metrics.entailment_training.phrases import YEAR, Phrase, head_noun, phrases
@@ -62,6 +63,12 @@ class Facet:
     parts: tuple[tuple[str, str], ...] = ()
 
 
+@lru_cache(maxsize=200_000)
+def keys_of(text: str) -> frozenset[str]:
+    """Return the content keys of a short text; titles and facets come up again and again."""
+    return frozenset(content_keys(text))
+
+
 def short_title(title: str) -> str:
     """Return a title without its parenthesis: "Dune (novel)" becomes "Dune"."""
     return re.sub(r"\s*\([^)]*\)$", "", title).strip() or title
@@ -100,8 +107,8 @@ def passage_facets(passage: Passage, body: str, rng: random.Random) -> list[Face
             found.append(Facet("type", f"{type_.text} {other.text}", (*type_.parts, *other.parts)))
     found += [Facet("attribute", rng.choice(ALL_ATTRIBUTES[i])) for i in attributes(body)]
     found += _clause_facets(passage, body)
-    title_keys = content_keys(passage.title)
-    return [f for f in dict.fromkeys(found) if f.form == "attribute" or content_keys(f.text) - title_keys]
+    title_keys = keys_of(passage.title)
+    return [f for f in dict.fromkeys(found) if f.form == "attribute" or keys_of(f.text) - title_keys]
 
 
 def _description_facets(description: str) -> list[Facet]:

@@ -136,3 +136,19 @@ def shuffled(pairs: list[NliPair], seed: int, limit: int | None = None) -> list[
     found = list(pairs)
     random.Random(seed).shuffle(found)
     return found[:limit]
+
+
+def sample(passages: PassageSet, count: int, seed: int) -> PassageSet:
+    """Return ``count`` of the passages, with those of their siblings that were chosen too."""
+    rng = random.Random(f"sample-{seed}")
+    groups: dict[str, list[Passage]] = {}
+    for passage in passages.passages:
+        groups.setdefault(passage.title.casefold(), []).append(passage)
+    titles = sorted(groups)
+    rng.shuffle(titles)
+    chosen: list[Passage] = []
+    for title in titles:
+        if len(chosen) >= count:
+            break
+        chosen += groups[title]
+    return PassageSet(passages.name, chosen, passages.siblings, passages.gold)

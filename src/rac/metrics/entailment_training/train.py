@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from rac.files import atomic_path, write_json
 from rac.metrics.entailment_packing import Row, pair_rows, row_arrays
 from rac.metrics.entailment_training.model import ClaimEncoder, base_model_path, new_encoder
 from rac.progress import Progress
@@ -42,7 +43,7 @@ class TrainSettings:
     premise_tokens: int = 96
     claim_tokens: int = 128
     precision: str = "float32"
-    threads: int = 2
+    threads: int = 1
     seed: int = 7
 
 
@@ -87,8 +88,17 @@ def token_budget_batches(rows: Sequence[Row], budget: int, rng: random.Random) -
     return batches
 
 
-def train(pairs: Sequence[Pair], settings: TrainSettings, output: Path) -> ClaimEncoder:
-    """Train on the pairs and write ``model.safetensors`` and ``training_log.jsonl`` into ``output``."""
+def train(
+    pairs: Sequence[Pair], settings: TrainSettings, output: Path, *, model: ClaimEncoder | None = None
+) -> ClaimEncoder:
+    """Train on the pairs and write ``model.safetensors``, ``settings.json`` and ``training_log.jsonl``.
+
+    Args:
+        pairs: Premise, claim, whether it is entailed.
+        settings: See ``TrainSettings``.
+        output: Folder for the files.
+        model: What to train; by default a new encoder over the embedded MiniLM.
+    """
     from safetensors.torch import save_file
 
     torch.manual_seed(settings.seed)
@@ -103,7 +113,7 @@ def train(pairs: Sequence[Pair], settings: TrainSettings, output: Path) -> Claim
         len(pairs), len(rows), tokens, shortened, 100 * labels.double().mean(),
     )  # fmt: skip
     plan = [batch for _ in range(settings.epochs) for batch in token_budget_batches(rows, settings.batch_tokens, rng)]
-    model = new_encoder().train()
+    model = (model or new_encoder()).train()
     trained = [p for p in model.parameters() if p.requires_grad]
     low = settings.precision == "bfloat16"
     # Mixed precision by hand: activations of a bfloat16 copy need no casts, which cost more here than they save.
@@ -145,8 +155,9 @@ def train(pairs: Sequence[Pair], settings: TrainSettings, output: Path) -> Claim
                 lines.write(json.dumps({"step": step, **recent, "seconds": time.monotonic() - started}) + "\n")
                 lines.flush()
     model.eval()
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, output / "model.safetensors")
-    (output / "settings.json").write_text(json.dumps(asdict(settings), indent=2))
+    write_json(output / "settings.json", asdict(settings))
+    with atomic_path(output / "model.safetensors") as temporary:  # last: its presence means that training is done
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, temporary)
     return model
 
 
