@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from rac.metrics.claims_reader import Reader
-from rac.metrics.claims_sentences import squeeze
+from rac.metrics.claims_sentences import squeeze, without_numbers
 from rac.metrics.claims_types import FRAME_KEYS, MAX_QUESTION_CHARACTERS, RULES_VERSION, Claim, ClaimKind
 from rac.metrics.text import language_problem
 
@@ -54,9 +54,9 @@ def _claims(question: str, query: str, names: tuple[str, ...]) -> tuple[Claim, .
     if unreadable(question):
         return ()
     # Patterns know single blanks only; spans are mapped back to the question as it was given.
-    squeezed, offsets = squeeze(question)
+    squeezed, offsets = squeeze(without_numbers(question))
     found = Reader(squeezed, query, names).read()
-    if squeezed != question:
+    if len(squeezed) != len(question):
         found = [replace(c, start=offsets[c.start], end=offsets[c.end - 1] + 1 if c.end else 0) for c in found]
     unique: dict[tuple[int, int], Claim] = {}
     for claim in found:

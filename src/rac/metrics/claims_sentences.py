@@ -7,6 +7,13 @@ import re
 from rac.metrics import frames
 from rac.metrics.text import lower, plain
 
+_PASSAGE_NUMBER = re.compile(r"\[\d{1,2}\]")
+
+
+def without_numbers(question: str) -> str:
+    """Blank out passage numbers ("[2] Marco Polo"), which weak models copy from their prompt; same length."""
+    return _PASSAGE_NUMBER.sub(lambda m: " " * len(m.group()), question)
+
 
 def squeeze(text: str) -> tuple[str, list[int]]:
     """Return ``text`` with runs of blanks made one, and for each of its characters where it stood."""

@@ -17,7 +17,7 @@ FRAME_KEYS = content_keys(
     "learn find see like search need particular specific general aspect choose select option help tell curious way "
     "question answer request say mention mind possible idea understand wish prefer referring talking looking "
     "concern available various called thinking bit clarify specify elaborate explain rephrase exactly several "
-    "precise clear context further additional"
+    "precise clear context further additional correct passage query"
 )
 """Content words that only ask; they are nothing that a passage could support."""
 
