@@ -6,6 +6,7 @@ line numbers, applies ``--set`` overrides and explains every key.
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -136,7 +137,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
         if self.schema_version != RECIPE_SCHEMA:
-            raise ValueError(f"recipe schema {self.schema_version} is not known; this rac reads {RECIPE_SCHEMA}")
+            raise ValueError(f"recipe schema {self.schema_version} is not known; this rac reads schema {RECIPE_SCHEMA}")
         if self.data.source == "bootstrap" and self.prompt.passages != "retrieved":
             raise ValueError(
                 f"prompt.passages: {self.prompt.passages} needs gold passages, and bootstrapped data has none "
@@ -217,7 +218,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        location = [part for part in first["loc"] if isinstance(part, (str, int))]
+        location = [part for part in first["loc"] if isinstance(part, (str, int))] or _named_key(first["msg"])
         from_override = any(o.split("=")[0] == ".".join(map(str, location)) for o in overrides)
         where = "--set" if from_override else path
         line = None if from_override else _line_of(node, location)
@@ -275,6 +276,14 @@ def _line_of(node: yaml.Node | None, location: Sequence[str | int]) -> int | Non
             break
         node = found
     return line
+
+
+def _named_key(message: str) -> list[str | int]:
+    """Return the key that a check of the whole recipe names first (``section.key: ...``)."""
+    found = re.match(r"Value error, ([a-z_]+)(?:\.([a-z_]+))?[: ]", message)
+    if found is None or found[1] not in Recipe.model_fields:
+        return []
+    return [part for part in found.groups() if part]
 
 
 def _explain_error(error: dict[str, Any], location: Sequence[str | int]) -> str:
