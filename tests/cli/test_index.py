@@ -104,3 +104,16 @@ def test_what_cannot_work_is_one_sentence(
     result = rac(*(names.get(argument, argument) for argument in arguments))
     assert result.status == 2 and words in result.err and "Traceback" not in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_comparisons_are_listed_and_checked(rac: Run, tmp_path: Path) -> None:
+    listed = rac("compare-indexes")
+    assert listed.status == 0 and "benchmarks" in listed.out and "lexical" in listed.out
+    for arguments, words in (
+        (["nope"], "there is no comparison 'nope'"),
+        (["lexical", "--dataset", "claqa"], "did you mean 'claqua'"),
+        (["lexical", "--strategy", "bm26"], "did you mean 'bm25'"),
+    ):
+        result = rac("compare-indexes", *arguments, "-o", tmp_path / "out")
+        assert result.status == 2 and words in result.err
+    assert not (tmp_path / "out").exists()

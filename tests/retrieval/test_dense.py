@@ -28,6 +28,7 @@ def test_exact_search_equals_a_full_product_and_sort(n: int, q: int, depth: int,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dense_module, "_BLOCK_SCORES", block * q)
         patch.setattr(dense_module, "_LEAST_BLOCK", 1)
+        patch.setattr(dense_module, "_SAMPLE", 4)
         found = exact_search(matrix, queries, depth)
     for line, (rows, scores) in zip(products, found, strict=True):
         expected = [int(i) for i in np.lexsort((np.arange(n), -line)) if line[i] > 0][:depth]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import logging
+from array import array
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -18,7 +20,6 @@ from rac.files import sha256_file
 from rac.progress import track
 from rac.records import Passage
 from rac.retrieval import generations
-from rac.retrieval.arrays import NpyWriter
 from rac.retrieval.base import Index
 from rac.retrieval.entries import entries
 from rac.retrieval.entrymap import STARTS
@@ -88,9 +89,7 @@ def write_generation(
         writers.append(getattr(importlib.import_module(module), class_name)(folder / name, settings))
     store = StoreWriter(folder)
     one_each = settings.fields in ("text", "title+text")
-    starts = None if one_each else NpyWriter(folder / STARTS, "int64")
-    if starts is not None:
-        starts.append([0])
+    starts = None if one_each else array("q", [0])
     total = 0
 
     def index(stream: Iterable[Passage], targets: list[Writer]) -> None:
@@ -100,9 +99,8 @@ def write_generation(
             texts: list[str] = []
             for passage in chunk:
                 texts.extend(entries(passage, settings.fields))
-                total_now = total + len(texts)
                 if starts is not None:
-                    starts.append([total_now])
+                    starts.append(total + len(texts))
             total += len(texts)
             for writer in targets:
                 writer.add(texts)
@@ -119,7 +117,7 @@ def write_generation(
         raise UserError(NO_PASSAGES)
     store.close()
     if starts is not None:
-        starts.close()
+        np.save(folder / STARTS, np.frombuffer(starts, np.int64), allow_pickle=False)
     made = {writer.name: writer.finish() for writer in writers}
     generations.write_header(
         folder,

@@ -14,20 +14,19 @@ from pydantic import ValidationError
 from rac.corpus.jsonl import id_hash, repeated_values
 from rac.errors import DataError, UserError
 from rac.records import Passage
-from rac.retrieval.arrays import NpyWriter, open_array
+from rac.retrieval.arrays import open_array
 
 PASSAGES = "passages.jsonl"
 OFFSETS = "passages.offsets.npy"
 
 
 class StoreWriter:
-    """Writes passages while they stream by; keeps 8 bytes per passage to find duplicate ids."""
+    """Writes passages while they stream by; keeps 16 bytes per passage (offset, hash of the id)."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._handle = (folder / PASSAGES).open("wb")
-        self._offsets = NpyWriter(folder / OFFSETS, "int64")
-        self._offsets.append([0])
+        self._offsets = array("q", [0])
         self._hashes = array("Q")
         self._position = 0
         self.count = 0
@@ -38,7 +37,7 @@ class StoreWriter:
             line = json.dumps(passage.to_dict(), ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
             self._handle.write(line + b"\n")
             self._position += len(line) + 1
-            self._offsets.append([self._position])
+            self._offsets.append(self._position)
             self._hashes.append(id_hash(passage.id))
             self.count += 1
             yield passage
@@ -50,7 +49,7 @@ class StoreWriter:
             UserError: if two passages have the same id; the message names their positions in the corpus.
         """
         self._handle.close()
-        self._offsets.close()
+        np.save(self._folder / OFFSETS, np.frombuffer(self._offsets, np.int64), allow_pickle=False)
         repeated = repeated_values(self._hashes)
         if repeated:
             self._refuse_duplicates(repeated)
