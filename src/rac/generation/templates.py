@@ -62,6 +62,21 @@ def typed_question(query: str, passages: Sequence[Passage], *, wording: str = WO
     return _fill(wording, list(dict.fromkeys(options)), query, [p.title for p in pair])
 
 
+def facets(query: str, passages: Sequence[Passage]) -> list[str]:
+    """Return what tells the two passages most likely meant apart: their titles, or their labels where these are alike.
+
+    Args:
+        query: U_q.
+        passages: D, best first.
+    """
+    pair = _likely(query, passages)[:2]
+    names = [_BRACKETS.sub("", p.title).strip() or p.title.strip() for p in pair]
+    if len({n.lower() for n in names}) == len(pair):
+        return names
+    labels = [_label(p, pair[1 - i])[0] for i, p in enumerate(pair)]
+    return list(dict.fromkeys(label for label in labels if label))
+
+
 def _likely(query: str, passages: Sequence[Passage]) -> list[Passage]:
     """Sort titled passages: first those whose name the query has, and of these first the name that most share."""
     asked = content_keys(query)
@@ -80,19 +95,28 @@ def _likely(query: str, passages: Sequence[Passage]) -> list[Passage]:
 def _option(passage: Passage, other: Passage | None) -> str:
     """Name a passage so that it differs from the other one."""
     title = passage.title.strip()
+    label, is_type = _label(passage, other)
+    if is_type:
+        return f"{label} {title}"
+    # A title such as "Dune (novel)" would have two brackets; the label says more.
+    return f"{_BRACKETS.sub('', title) or title} ({label})" if label else title
+
+
+def _label(passage: Passage, other: Passage | None) -> tuple[str, bool]:
+    """Return what tells a passage from the other one ("" if nothing does), and whether it is a type."""
+    title = passage.title.strip()
     if other is not None:
         own = [t for t in passage.types if t not in other.types and not content_keys(t) <= content_keys(title)]
         taken = content_keys(" ".join([*other.types, other.description, other.text]))
         # A type whose words the other passage does not even mention tells most.
         own.sort(key=lambda t: bool(content_keys(t) & taken))
         if own:
-            return f"{own[0]} {title}"
+            return own[0], True
     for label in (passage.description, _definition(passage), _first_words(passage, other)):
         label = label.strip(" .,;:")
         if label and not content_keys(label) <= content_keys(title) and (other is None or label != other.description):
-            # A title such as "Dune (novel)" would have two brackets; the label says more.
-            return f"{_BRACKETS.sub('', title) or title} ({label})"
-    return title
+            return label, False
+    return "", False
 
 
 def _definition(passage: Passage) -> str:
