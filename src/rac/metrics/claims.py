@@ -17,12 +17,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 
+from rac.metrics import frames
+from rac.metrics.claims_parts import Parts
 from rac.metrics.claims_reader import Reader
 from rac.metrics.claims_sentences import squeeze, without_numbers
 from rac.metrics.claims_types import FRAME_KEYS, MAX_QUESTION_CHARACTERS, RULES_VERSION, Claim, ClaimKind
 from rac.metrics.text import language_problem
 
-__all__ = ["FRAME_KEYS", "MAX_QUESTION_CHARACTERS", "RULES_VERSION", "Claim", "ClaimKind", "claims", "unreadable"]
+__all__ = [
+    "FRAME_KEYS", "MAX_QUESTION_CHARACTERS", "RULES_VERSION", "Claim", "ClaimKind", "claim_from_text", "claims",
+    "unreadable",
+]  # fmt: skip
 
 
 def unreadable(question: str) -> str | None:
@@ -47,6 +52,28 @@ def claims(question: str, query: str, names: Iterable[str] = ()) -> list[Claim]:
         one that the rules cannot read (ask ``unreadable`` for the reason).
     """
     return list(_claims(question, query, tuple(sorted(set(names)))))
+
+
+def claim_from_text(
+    kind: str, question: str, start: int, end: int, query: str, *, text: str = "", echo: bool | None = None
+) -> Claim:
+    """Make a claim of a span that something else than the rules has found (a person, a language model).
+
+    Args:
+        kind: OPTION, ATTRIBUTE, TOPIC or NOT-TYPE; an OPTION that denies a type becomes NOT-TYPE.
+        question: The question.
+        start: Start of the span.
+        end: Its end (exclusive).
+        query: The user's query.
+        text: The claim with shared words filled in; the span if empty.
+        echo: Whether it takes up the user's words; for an ATTRIBUTE by default if "when you ..." stands before it.
+    """
+    parts = Parts(question, query, ())
+    if echo is None:
+        echo = kind == "ATTRIBUTE" and bool(frames.ECHO.search(parts.text, max(0, start - 40), start))
+    shown = without_numbers(text or question[start:end]).strip() or question[start:end]
+    wanted: ClaimKind = "OPTION" if kind in ("OPTION", "NOT-TYPE") else "TOPIC" if kind == "TOPIC" else "ATTRIBUTE"
+    return parts.make(wanted, start, end, shown, echo=echo)
 
 
 @lru_cache(maxsize=20_000)

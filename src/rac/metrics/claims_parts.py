@@ -88,7 +88,7 @@ class Parts:
         start, end = self._trim(start, end)
         if start >= end or not content_keys(self.question[start:end]):
             return []
-        return [self._claim("ATTRIBUTE", start, end, self.question[start:end], echo=True)]
+        return [self.make("ATTRIBUTE", start, end, self.question[start:end], echo=True)]
 
     def _assertion(self, start: int, end: int) -> list[Claim]:
         start, end = self._trim(start, end)
@@ -98,7 +98,7 @@ class Parts:
             or _FILLER.match(self.text[start:end].strip(" ,.!"))
         ):
             return []
-        return [self._claim("ATTRIBUTE", start, end, self.question[start:end])]
+        return [self.make("ATTRIBUTE", start, end, self.question[start:end])]
 
     def _preamble(self, start: int, end: int) -> list[Claim]:
         start, end = self._trim(start, end)
@@ -194,7 +194,7 @@ class Parts:
                 if lead and start + lead.end() < end:
                     start += lead.end()
             if start < end and self._terms(self.question[start:end], drop_query=False):
-                found.append(self._claim("TOPIC", start, end, self.question[start:end]))
+                found.append(self.make("TOPIC", start, end, self.question[start:end]))
         return found
 
     def _without_lead(self, item: Alternative) -> Alternative:
@@ -205,9 +205,10 @@ class Parts:
         return Alternative(start, end, text if end == item.end else text[: len(text) - (item.end - end)])
 
     def _options(self, items: list[Alternative]) -> list[Claim]:
-        return [self._claim("OPTION", *item) for item in items if content_words(item.text)]
+        return [self.make("OPTION", *item) for item in items if content_words(item.text)]
 
-    def _claim(self, kind: ClaimKind, start: int, end: int, text: str, *, echo: bool = False) -> Claim:
+    def make(self, kind: ClaimKind, start: int, end: int, text: str, *, echo: bool = False) -> Claim:
+        """Return the claim of a span; ``text`` has shared words filled in."""
         negated = self._negated_type(text) if kind == "OPTION" else None
         if negated is not None:
             terms = tuple(dict.fromkeys(w.key for w in content_words(negated)))

@@ -38,12 +38,12 @@ def faith_scores(result: QuestionSupport, tau: float, problem: str | None = None
         result: Support of its claims.
         tau: Threshold on s_j.
         problem: Why the question cannot be read, if so. ``empty`` and ``too-long`` count as no claims: the headline
-            is 0. With ``script``, ``language`` or ``no-passages`` nothing is scored.
+            is 0. With any other (``script``, ``language``, ``no-passages``, a splitter's failure) nothing is scored.
     """
     names = ["faith", "faith_strict", "hallucinated", "info", "headline", "faith_all", "info_uniform"]
     names += [f"{m}_{k}" for k in KINDS.values() for m in ("faith", "hallucinated")]
     values: dict[str, float | None] = dict.fromkeys(names)
-    if problem in ("script", "language", "no-passages"):
+    if problem and problem not in ("empty", "too-long"):
         return FaithScores(values)
     every = result.per_claim
     counted = [j for j, c in enumerate(result.claims) if not c.echo]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rac.errors import UserError
 from rac.metrics import columns
-from rac.metrics.claims import claims, unreadable
+from rac.metrics.claims import RULES_VERSION, Claim, claims, unreadable
 from rac.metrics.columns import Scored, Searchable
 from rac.metrics.grounding import grounding
 from rac.metrics.lexical import prepare
@@ -25,6 +25,7 @@ from rac.metrics.support import QuestionSupport, SupportFit, evidence_spans, loa
 from rac.records import ClarificationExample, Passage, Prediction
 
 if TYPE_CHECKING:
+    from rac.metrics.claims_llm import LLMSplitter
     from rac.metrics.entailment import EntailmentScorer
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ def evaluate(
     *,
     entailment: EntailmentScorer | None = None,
     index: Searchable | None = None,
+    splitter: LLMSplitter | None = None,
 ) -> Evaluation:
     """Score one system's questions.
 
@@ -98,6 +100,7 @@ def evaluate(
             that the prediction names count, else those of the example.
         settings: See ``MetricSettings``.
         entailment: Entailment model for support; without one words alone decide.
+        splitter: Makes the claims instead of the rules, in any language; what it cannot split is unscored.
         index: The corpus, for support by the corpus; left out if None.
 
     Raises:
@@ -107,17 +110,13 @@ def evaluate(
     by_id = _aligned(predictions, examples)
     fit = settings.fit or load_fit(with_entailment=entailment is not None)
     contexts, source = _passages(by_id, examples, passages_by_id)
-    found = []
-    for example in examples:
-        prediction = by_id.get(example.id)
-        names = [p.title for p in contexts[example.id]]
-        found.append(claims(prediction.question, example.query, names) if prediction else [])
+    found, problems = _claims(examples, by_id, contexts, splitter)
     supports = support(
         [(e.query, c, contexts[e.id]) for e, c in zip(examples, found, strict=True)], entailment=entailment, fit=fit
     )
     rows = [
-        _row(example, by_id.get(example.id), contexts[example.id], result, fit)
-        for example, result in zip(examples, supports, strict=True)
+        _row(example, by_id.get(example.id), contexts[example.id], result, fit, problem)
+        for example, result, problem in zip(examples, supports, problems, strict=True)
     ]
     asked = [i for i, e in enumerate(examples) if e.id in by_id]
     _add_columns(
@@ -136,6 +135,7 @@ def evaluate(
     made = signature(
         fit=fit.version, tau=fit.tau, passages=settings.passages or source,
         nli=entailment.signature if entailment is not None else "nli:none",
+        splitter=splitter.name if splitter is not None else RULES_VERSION,
     )  # fmt: skip
     return Evaluation(
         per_item=rows,
@@ -193,12 +193,31 @@ def _passages(
     return contexts, "+".join(sorted(sources))
 
 
+def _claims(
+    examples: Sequence[ClarificationExample],
+    by_id: Mapping[str, Prediction],
+    contexts: Mapping[str, Sequence[Passage]],
+    splitter: LLMSplitter | None,
+) -> tuple[list[list[Claim]], list[str | None]]:
+    """Return the claims of every example's question, and why there are none where it cannot be read."""
+    questions = [by_id[e.id].question if e.id in by_id else "" for e in examples]
+    if splitter is None:
+        found = [
+            claims(question, e.query, [p.title for p in contexts[e.id]])
+            for question, e in zip(questions, examples, strict=True)
+        ]
+        return found, [unreadable(question) for question in questions]
+    made = splitter.split(questions, [e.query for e in examples])
+    return [m.claims or [] for m in made], [m.reason or None for m in made]
+
+
 def _row(
     example: ClarificationExample,
     prediction: Prediction | None,
     passages: Sequence[Passage],
     result: QuestionSupport,
     fit: SupportFit,
+    problem: str | None,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": example.id,
@@ -208,7 +227,7 @@ def _row(
     }
     if prediction is None:
         return row | {"claims": [], "flags": [], "reason": "no-prediction"}
-    problem = unreadable(prediction.question) or (None if passages else "no-passages")
+    problem = problem or (None if passages else "no-passages")
     scores = faith_scores(result, fit.tau, problem)
     words = grounding(prediction.question, example.query, result.claims, [prepare(p) for p in passages])
     row |= scores.values
