@@ -45,7 +45,9 @@ examples = st.builds(
 
 @given(st.lists(examples, max_size=5, unique_by=lambda e: e.id))
 @settings(deadline=None, max_examples=60)
-def test_records_survive_the_file(tmp_path_factory: pytest.TempPathFactory, records: list[ClarificationExample]) -> None:
+def test_records_survive_the_file(
+    tmp_path_factory: pytest.TempPathFactory, records: list[ClarificationExample]
+) -> None:
     path = tmp_path_factory.mktemp("records") / "examples.jsonl"
     assert files.write_records(path, records) == len(records)
     assert files.read_records(path, ClarificationExample) == records
@@ -68,7 +70,10 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> Non
     [
         ('{"id": "a", "query": "x"}\n{"id": "b", "query": \n', r"line 2: is not valid JSON"),
         ('{"id": "a"}\n', r"line 1, field 'query': field required"),
-        ('{"id": "a", "query": "x"}\n\n{"id": "a", "query": "y"}\n', r"line 3, field 'id': id 'a' was already used in line 1"),
+        (
+            '{"id": "a", "query": "x"}\n\n{"id": "a", "query": "y"}\n',
+            r"line 3, field 'id': id 'a' was already used in line 1",
+        ),
         ('{"id": "a", "query": "   "}\n', r"line 1, field 'query': must contain something"),
         ('{"id": 7, "query": "x"}\n', r"line 1, field 'id': input should be a valid string, not 7"),
         ('{"id": "a", "query": "x", "passages": [{"text": "y"}]}\n', r"line 1, field 'passages.0.id'"),
@@ -127,12 +132,21 @@ def test_a_full_disk_is_a_sentence_and_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     path.mkdir()
     (path / "weights").write_text("old")
-    with pytest.raises(UserError, match="no space left on the device while writing"), files.atomic_path(path) as temporary:
+    with (
+        pytest.raises(UserError, match="no space left on the device while writing"),
+        files.atomic_path(path) as temporary,
+    ):
         temporary.mkdir()
         (temporary / "weights").write_text("new")
         raise OSError(errno.ENOSPC, "No space left on device")
     assert (path / "weights").read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_known_whichever_library_reports_it() -> None:
+    assert files.is_disk_full(OSError("425897 requested and 218080 written"))
+    assert files.is_disk_full(RuntimeError("I/O error: No space left on device (os error 28)"))
+    assert not files.is_disk_full(OSError(errno.EACCES, "Permission denied"))
 
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -53,9 +54,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             _remove(old)
         else:
             temporary.replace(path)
-    except OSError as error:
+    except Exception as error:
         _remove(temporary)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise UserError(
                 f"no space left on the device while writing {path}; nothing was changed there: free some space and "
                 "run the same command again"
@@ -64,6 +65,14 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     except BaseException:
         _remove(temporary)
         raise
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error means that the device is full, whichever library raised it."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    # numpy reports a short write, safetensors the system's message, both without an error number.
+    return bool(re.search(r"No space left on device|\d+ requested and \d+ written", str(error)))
 
 
 def _remove(path: Path) -> None:

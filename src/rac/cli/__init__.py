@@ -46,9 +46,16 @@ def main() -> None:
             raise
         sys.stderr.write(f"rac: {error}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("rac: stopped; the same command goes on from here\n")
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except Exception as error:
+        from rac.files import is_disk_full
+
+        if debug or not is_disk_full(error):
+            raise
+        sys.stderr.write("rac: no space left on the device; free some space and run the same command again\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("rac: stopped; the same command goes on from here\n")
+        sys.exit(130)
