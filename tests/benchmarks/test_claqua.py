@@ -187,8 +187,19 @@ def test_broken_files_are_refused_with_their_line(tmp_path: Path) -> None:
     (tmp_path / FOLDER / "tgt-train.txt").unlink()
     with pytest.raises(DataError, match="no such file"):
         BENCHMARK.read(tmp_path)
-    with pytest.raises(UserError, match="no split 'test'"):
+    with pytest.raises(UserError, match="no split 'trian' here; did you mean 'train'"):
+        BENCHMARK.read(tmp_path, "trian")
+
+
+def test_a_test_split_brought_by_hand_adds_to_the_corpus_only_where_asked(tmp_path: Path) -> None:
+    put(tmp_path, [(f"Who? <SP> {A} <SP> {B}", "<e> or <e>? <TSP> a <TSP> b")])
+    with pytest.raises(DataError, match=r"src-test\.txt: no such file; the split 'test' of claqua is not fetched"):
         BENCHMARK.read(tmp_path, "test")
+    write(tmp_path / FOLDER / "src-test.txt", f"New? <SP> {A} <SP> Rescue <S> film.film <S> New.\n")
+    write(tmp_path / FOLDER / "tgt-test.txt", "<e> or <e>? <TSP> a <TSP> b\n")
+    data = BENCHMARK.read(tmp_path, "test")
+    assert [(e.id, e.split) for e in data.examples] == [("claqua-test-0001", "test")]
+    assert len(data.corpus) == 3 and len(BENCHMARK.read(tmp_path).corpus) == 2
 
 
 def test_the_real_files(mirror: Path) -> None:

@@ -152,3 +152,14 @@ def test_reading_needs_no_heavy_imports() -> None:
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
     assert benchmarks.READERS
+
+
+def test_splits_brought_by_hand_need_the_files_that_every_split_does() -> None:
+    names = {name: [f.path for f in READERS[name].info.files_of(split)] for name, split in (
+        ("clariq", "test"), ("mimics", "click"), ("inscit", "publisher-train"), ("qulac", "dev:fold 1/5"),
+    )}  # fmt: skip
+    assert names == {
+        "clariq": ["data/question_bank.tsv"], "mimics": [], "inscit": [], "qulac": ["data/qulac/qulac.json"],
+    }  # fmt: skip
+    assert len(READERS["claqua"].info.files_of("test")) == 4
+    assert len(READERS["white-sharc"].info.files_of("publisher-train")) == 1

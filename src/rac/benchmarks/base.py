@@ -68,9 +68,12 @@ class BenchmarkInfo:
     carved: tuple[tuple[str, float], ...] = ()
 
     def files_of(self, split: str = "all") -> tuple[RemoteFile, ...]:
-        """Return the pinned files that a split needs (``all``: every file; none for a split brought by hand)."""
+        """Return the pinned files that a split needs (``all``: every file).
+
+        A split brought by hand needs those that every split does, unless the benchmark is one pinned file.
+        """
         base = split.partition(":")[0]
-        if base in dict(self.by_hand):
+        if base in dict(self.by_hand) and self.carved:
             return ()
         return tuple(f for f in self.files if base == "all" or f.split in ("", base))
 
