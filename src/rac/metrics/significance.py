@@ -16,7 +16,7 @@ zero (2010), for the "+1" in p.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,15 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rac.errors import UserError
+from rac.metrics.resampling import Floats, bootstrap_interval, randomisation_ps
 
 Value = float | int | bool | None
-Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 2000
 FLIPS = 10_000
 ALPHA = 0.05
-_CELLS_AT_ONCE = 4_000_000
-"""Upper bound of the numbers held at once while resampling (32 MB of float64)."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ def bootstrap_ci(
         return Interval(None, None, None, 0, unscored, 0)
     sums, sizes = _cluster_sums(array[scored], names[scored])
     mean = float(array[scored].mean())
-    low, high = _percentiles(sums, sizes, seed, n, level)
+    low, high = bootstrap_interval(sums, sizes, seed, n, level)
     if low is not None and low == high and mean in (0.0, 1.0):
         doubt = 1.0 - ((1.0 - level) / 2) ** (1.0 / len(sums))
         low, high = (0.0, doubt) if mean == 0.0 else (1.0 - doubt, 1.0)
@@ -170,27 +168,43 @@ def paired_test(
     Raises:
         UserError: if the lengths differ or a number is out of range.
     """
-    if len(a) != len(b):
-        raise UserError(
-            f"two systems with {len(a)} and {len(b)} scores were given, but a paired test needs the same items in the "
-            "same order; align the scores by id first"
-        )
     _check_level(n, level)
-    delta = _as_floats(a) - _as_floats(b)
-    names = _cluster_names(clusters, len(delta))
-    scored = ~np.isnan(delta)
-    count = int(scored.sum())
-    unscored = len(delta) - count
-    if count == 0:
-        return PairedTest(None, None, None, None, None, None, 0, unscored, 0, False)
-    delta = delta[scored]
-    sums, sizes = _cluster_sums(delta, names[scored])
-    difference = float(delta.mean())
-    low, high = _percentiles(sums, sizes, seed, resamples, level)
-    p, exact = _randomisation_p(sums, seed, n)
-    superiority = float(((delta > 0) + 0.5 * (delta == 0)).mean())
-    effect = _standardised(delta)
-    return PairedTest(difference, low, high, p, effect, superiority, count, unscored, len(sums), exact)
+    paired = _Paired.make(a, b, clusters)
+    ((p, exact),) = randomisation_ps([paired.sums], seed, n)
+    return paired.test(p, exact, seed, resamples, level)
+
+
+@dataclass(frozen=True)
+class _Paired:
+    """Differences of two systems where both are scored, and their sums and counts per cluster."""
+
+    delta: Floats
+    sums: Floats
+    sizes: Floats
+    unscored: int
+
+    @classmethod
+    def make(cls, a: Sequence[Value], b: Sequence[Value], clusters: Sequence[str] | None) -> _Paired:
+        if len(a) != len(b):
+            raise UserError(
+                f"two systems with {len(a)} and {len(b)} scores were given, but a paired test needs the same items in "
+                "the same order; align the scores by id first"
+            )
+        delta = _as_floats(a) - _as_floats(b)
+        names = _cluster_names(clusters, len(delta))
+        scored = ~np.isnan(delta)
+        return cls(delta[scored], *_cluster_sums(delta[scored], names[scored]), int((~scored).sum()))
+
+    def test(self, p: float | None, exact: bool, seed: int, resamples: int, level: float) -> PairedTest:
+        count, clusters = len(self.delta), len(self.sums)
+        if count == 0:
+            return PairedTest(None, None, None, None, None, None, 0, self.unscored, 0, False)
+        low, high = bootstrap_interval(self.sums, self.sizes, seed, resamples, level)
+        superiority = float(((self.delta > 0) + 0.5 * (self.delta == 0)).mean())
+        return PairedTest(
+            float(self.delta.mean()), low, high, p, _standardised(self.delta), superiority, count, self.unscored,
+            clusters, exact,
+        )  # fmt: skip
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
@@ -236,7 +250,9 @@ def compare_systems(
     ]
     largest = max((sum(p[0] == m for p in pairs) for m in names), default=1) if family == "metric" else len(pairs)
     flips = max(n, int(np.ceil(4 * largest / alpha)))
-    tests = [paired_test(scores[a][m], scores[b][m], clusters, seed, flips) for m, a, b in pairs]
+    paired = [_Paired.make(scores[a][m], scores[b][m], clusters) for m, a, b in pairs]
+    found = randomisation_ps([one.sums for one in paired], seed, flips)
+    tests = [one.test(p, exact, seed, RESAMPLES, 0.95) for one, (p, exact) in zip(paired, found, strict=True)]
     corrected: list[float | None] = [None] * len(pairs)
     for group in [[m] for m in names] if family == "metric" else [names]:
         rows = [i for i, pair in enumerate(pairs) if pair[0] in group]
@@ -280,53 +296,6 @@ def _cluster_sums(values: Floats, names: npt.NDArray[Any]) -> tuple[Floats, Floa
     sums = np.bincount(index, weights=values, minlength=len(unique)).astype(np.float64)
     sizes = np.bincount(index, minlength=len(unique)).astype(np.float64)
     return sums, sizes
-
-
-def _chunks(total: int, width: int) -> Iterator[int]:
-    """Split ``total`` rows of ``width`` numbers into chunks that fit the memory bound."""
-    rows = max(1, _CELLS_AT_ONCE // max(width, 1))
-    for start in range(0, total, rows):
-        yield min(rows, total - start)
-
-
-def _percentiles(sums: Floats, sizes: Floats, seed: int, n: int, level: float) -> tuple[float | None, float | None]:
-    clusters = len(sums)
-    if clusters < 2:
-        return None, None
-    rng = np.random.default_rng(seed)
-    means: list[Floats] = []
-    for rows in _chunks(n, clusters):
-        drawn = rng.integers(0, clusters, size=(rows, clusters), dtype=np.int32)
-        means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
-    tail = 100 * _expanded_tail(clusters, level)
-    low, high = np.percentile(np.concatenate(means), [tail, 100 - tail])
-    return float(low), float(high)
-
-
-def _expanded_tail(clusters: int, level: float) -> float:
-    """Return the share of resamples to cut off at each end, less than (1 - level) / 2 with few clusters."""
-    from scipy.special import ndtr, stdtrit
-
-    quantile = stdtrit(clusters - 1, (1 - level) / 2)
-    return float(ndtr(np.sqrt(clusters / (clusters - 1)) * quantile))
-
-
-def _randomisation_p(sums: Floats, seed: int, n: int) -> tuple[float | None, bool]:
-    clusters = len(sums)
-    if clusters < 2:
-        return None, False
-    # Equal up to rounding counts as "at least as large": otherwise ties of exact fractions would fall either way.
-    bound = abs(float(sums.sum())) - 1e-12 * float(np.abs(sums).sum())
-    if clusters < 31 and 2**clusters <= n:
-        codes = np.arange(2**clusters)
-        signs = 1.0 - 2.0 * ((codes[:, None] >> np.arange(clusters)) & 1)
-        return float((np.abs(signs @ sums) >= bound).mean()), True
-    rng = np.random.default_rng(seed)
-    hits = 0
-    for rows in _chunks(n, clusters):
-        signs = 1.0 - 2.0 * rng.integers(0, 2, size=(rows, clusters), dtype=np.int8)
-        hits += int((np.abs(signs @ sums) >= bound).sum())
-    return (1 + hits) / (1 + n), False
 
 
 def _standardised(delta: Floats) -> float | None:
