@@ -12,7 +12,9 @@ from rac.cli import app
 
 @app.command()
 def evaluate(
-    predictions: Annotated[list[Path], typer.Argument(help="Prediction files, one for each system.")],
+    predictions: Annotated[
+        list[Path], typer.Argument(help="Prediction files (JSON Lines, or ClariQ runs), one for each system.")
+    ],
     examples: Annotated[Path, typer.Option(help="The examples that the predictions were made for.")],
     passages: Annotated[
         str,

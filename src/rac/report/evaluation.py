@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from rac.benchmarks.predictions import read_predictions
 from rac.errors import UserError
 from rac.files import atomic_path, header_path, read_records, write_json
 from rac.metrics.suite import Evaluation, MetricSettings, evaluate
@@ -108,7 +109,7 @@ def evaluate_files(
     settings = MetricSettings(**{**vars(settings), "passages": named})
     evaluations: dict[str, Evaluation] = {}
     for path in predictions:
-        made = read_records(path, Prediction)
+        made, _ = read_predictions(path)
         if not made:
             raise UserError(f"{path} has no predictions, so there is nothing to score; give at least one")
         if passages == "predictions":
