@@ -94,6 +94,7 @@ def test_giving_up_keeps_what_arrived_and_the_next_call_goes_on(fetch: Any, serv
 def test_no_server_at_all_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="without a network use --mirror"):
         fetch_files(info_of(), directory=tmp_path, base_url="http://127.0.0.1:9", wait=0.001, attempts=2)
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
 def test_a_wrong_checksum_is_refused_with_both_values(fetch: Any, server: Any, tmp_path: Path) -> None:
@@ -212,6 +213,38 @@ def test_two_fetches_at_once_give_one_whole_file(fetch: Any, server: Any, tmp_pa
     assert len(server.requests) == 1
     assert (tmp_path / LOCAL).read_bytes() == BODY
     assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_fetch_that_waited_for_one_that_failed_starts_with_a_new_part(
+    fetch: Any, server: Any, tmp_path: Path
+) -> None:
+    results: list[str] = []
+
+    def run() -> None:
+        try:
+            results.append(fetch()[0].status)
+        except UserError:
+            results.append("refused")
+
+    server.statuses = [404]
+    entered = threading.Event()
+
+    class Slow(list):  # type: ignore[type-arg]
+        def append(self, item: Any) -> None:
+            super().append(item)
+            entered.set()
+            time.sleep(0.3)
+
+    server.requests = Slow()
+    first = threading.Thread(target=run)
+    first.start()
+    assert entered.wait(10)
+    second = threading.Thread(target=run)
+    second.start()
+    first.join()
+    second.join()
+    assert sorted(results) == ["downloaded", "refused"]
+    assert (tmp_path / LOCAL).read_bytes() == BODY
 
 
 def test_the_manifest_of_the_mirror_agrees_with_what_is_pinned(mirror: Path) -> None:

@@ -158,3 +158,14 @@ def test_import_a_clariq_run(rac: Run, data_mirror: Path, tmp_path: Path) -> Non
     prediction = json.loads((tmp_path / "p.jsonl").read_text())
     assert prediction["id"] == "clariq-170" and prediction["question"].startswith("a total cholesterol")
     assert prediction["candidates"] == ["about how many years experience do you want the instructor to have"]
+
+
+def test_evaluate_takes_a_clariq_run(rac: Run, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text('7 0 "the film or the game?" 1 2 mine\n7 0 "which?" 2 1 mine\n')
+    examples = tmp_path / "e.jsonl"
+    examples.write_text(
+        '{"id": "clariq-7", "query": "dune", "passages": [{"id": "p", "title": "Dune", "text": "A film, a game."}]}\n'
+    )
+    result = rac("evaluate", tmp_path / "run", "--examples", examples, "--json")
+    assert result.status == 0, result.err
+    assert list(json.loads(result.out)["systems"]) == ["mine"]

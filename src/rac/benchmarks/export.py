@@ -49,10 +49,10 @@ def export_examples(
     with atomic_path(output) as temporary:
         temporary.mkdir()
         if form == "datasets":
-            from rac.benchmarks.hub import to_dataset_dict
+            from rac.benchmarks.hub import save_quietly, to_dataset_dict
 
             found = to_dataset_dict(examples)
-            found.save_to_disk(str(temporary))
+            save_quietly(found, temporary)
             written |= {name: len(dataset) for name, dataset in found.items()}
         for name, part in splits.items():
             if form == "jsonl":

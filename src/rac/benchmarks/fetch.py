@@ -159,19 +159,30 @@ def _locked_part(path: Path) -> Iterator[BinaryIO | None]:
     """Yield the part file opened for appending and locked; None if another process finished the file meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part_path = path.with_name(path.name + ".part")
-    with part_path.open("ab") as part:
-        try:
-            import fcntl
+    while True:
+        with part_path.open("ab") as part:
+            _lock(part)
+            if not path.exists() and not _is_at(part, part_path):
+                continue  # whoever held the lock before took the file away: lock the one that is there now
+            try:
+                yield None if path.exists() else part
+            finally:
+                if _is_at(part, part_path) and part_path.stat().st_size == 0:
+                    part_path.unlink()  # nothing arrived, so there is nothing to go on from
+            return
 
-            fcntl.flock(part, fcntl.LOCK_EX)
-        except ImportError:  # Windows has no flock: two fetches at once are then the user's to avoid
-            log.debug("no file locks on this platform")
-        if path.exists():
-            if part_path.exists() and part_path.stat().st_size == 0:
-                part_path.unlink()
-            yield None
-        else:
-            yield part
+
+def _lock(part: BinaryIO) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows has no flock: two fetches at once are then the user's to avoid
+        log.debug("no file locks on this platform")
+    else:
+        fcntl.flock(part, fcntl.LOCK_EX)
+
+
+def _is_at(handle: BinaryIO, path: Path) -> bool:
+    return path.exists() and os.path.samestat(os.fstat(handle.fileno()), path.stat())
 
 
 def _finish(part: BinaryIO, path: Path, file: RemoteFile, advice: str) -> None:

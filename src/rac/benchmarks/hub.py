@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rac.errors import UserError
@@ -87,6 +88,18 @@ def to_dataset_dict(examples: Sequence[ClarificationExample]) -> DatasetDict:
         splits.setdefault((example.split or "all").replace("-", "_"), []).append(example)
     found: DatasetDict = _library().DatasetDict({name: to_dataset(part) for name, part in splits.items()})
     return found
+
+
+def save_quietly(datasets: DatasetDict, folder: Path) -> None:
+    """Save a ``DatasetDict`` to disk without the library's progress bars, whose setting is left as it was."""
+    library = _library()
+    shown = not library.are_progress_bars_disabled()
+    library.disable_progress_bars()
+    try:
+        datasets.save_to_disk(str(folder))
+    finally:
+        if shown:
+            library.enable_progress_bars()
 
 
 def from_dataset(dataset: Dataset) -> list[ClarificationExample]:

@@ -61,8 +61,9 @@ def _show_list(directory: Path) -> None:
     for benchmark in READERS.values():
         info = benchmark.info
         size = sum(f.size for f in info.files)
-        by_hand = dict(info.by_hand)
-        splits = [*info.splits, *(f"({name})" for name in by_hand)]
+        splits = ", ".join(info.splits)
+        if info.by_hand:
+            splits += f"{' + ' if splits else ''}({len(info.by_hand)})"
         if info.files:
             here = "yes" if is_present(info, directory) else "no"
         else:
@@ -70,11 +71,11 @@ def _show_list(directory: Path) -> None:
             here = ", ".join(found) or "no"
         table.add_row(
             info.name,
-            ", ".join(splits),
+            splits,
             f"{size / 1e6:.1f} MB" if size else "?",
             info.licence,
             "its own" if info.own_passages else "yours to bring",
             here,
         )
     Console().print(table)
-    typer.echo("A split in brackets is not fetched: its file is brought by hand, see docs/benchmarks.md.")
+    typer.echo("(n): so many further splits are not fetched but brought by hand, see docs/benchmarks.md.")
