@@ -1,0 +1,218 @@
+"""Write a model so that other engines load it: GGUF (llama.cpp, Ollama), merged weights or an adapter (vLLM, peft).
+
+A GGUF file is checked by reading it back with ``transformers`` and comparing greedy output (``check_gguf``).
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rac.errors import UserError
+from rac.files import atomic_path, read_json, write_json
+from rac.models import load_model, resolve_model, save_model
+from rac.models_tokenizer import tokenizer_fields
+
+if TYPE_CHECKING:
+    import numpy as np
+
+log = logging.getLogger(__name__)
+
+GgufType = Literal["f32", "f16", "q8_0"]
+
+_ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
+"""``model_type`` of transformers -> architecture of GGUF."""
+
+_ROTATED = frozenset({"llama"})
+"""Architectures whose query and key rows llama.cpp orders in another way."""
+
+
+def export_merged(source: str | Path, output: Path | str, *, dtype: str = "float32") -> Path:
+    """Write a model with its adapter merged in, as a folder that transformers and vLLM load.
+
+    Args:
+        source: A model folder, an adapter folder, a hub id or ``embedded``.
+        output: The folder; an existing one is replaced as a whole.
+        dtype: Of the weights written.
+    """
+    model, tokenizer = load_model(source, dtype=dtype)
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
+    save_model(model, tokenizer, output, base=str(source), info={"merged": True})
+    return Path(output)
+
+
+def export_adapter(source: str | Path, output: Path | str) -> Path:
+    """Write an adapter without its base model.
+
+    Args:
+        source: A folder of an adapter that rac trained.
+        output: The folder; an existing one is replaced as a whole.
+
+    Raises:
+        UserError: if the source is a full model.
+    """
+    folder = resolve_model(source)
+    if not isinstance(folder, Path) or not (folder / "adapter_config.json").exists():
+        raise UserError(
+            f"'{source}' is a full model, so there is no adapter to write: export it as merged or gguf, or train with "
+            "adapter: lora"
+        )
+    with atomic_path(output) as temporary:
+        temporary.mkdir()
+        for name in ("adapter_config.json", "adapter_model.safetensors", "rac_base.json"):
+            if (folder / name).exists():
+                shutil.copyfile(folder / name, temporary / name)
+        config = read_json(temporary / "adapter_config.json")
+        if (folder / "rac_base.json").exists():
+            # The name of the base, not a path of this machine.
+            config["base_model_name_or_path"] = read_json(folder / "rac_base.json")["base"]
+        write_json(temporary / "adapter_config.json", config)
+    return Path(output)
+
+
+def export_gguf(
+    source: str | Path, output: Path | str, *, dtype: GgufType = "f16", name: str = "rac"
+) -> dict[str, int]:
+    """Write a model as one GGUF file; an adapter is merged in.
+
+    Args:
+        source: A model folder, an adapter folder, a hub id or ``embedded``.
+        output: The file; an existing one is replaced.
+        dtype: Of the matrices; vectors are always float32. ``q8_0`` keeps matrices as float16 whose rows are not
+            multiples of 32.
+        name: The model's name inside the file.
+
+    Returns:
+        How many tensors were written in each type.
+
+    Raises:
+        UserError: for an architecture, position scaling or tokenizer that cannot be written.
+    """
+    model, tokenizer = load_model(source)
+    if hasattr(model, "merge_and_unload"):
+        model = model.merge_and_unload()
+    return write_gguf(model, tokenizer, output, dtype=dtype, name=name)
+
+
+def write_gguf(
+    model: Any, tokenizer: Any, output: Path | str, *, dtype: GgufType = "f16", name: str = "rac"
+) -> dict[str, int]:
+    """Write a loaded model as GGUF; see ``export_gguf``."""
+    import gguf
+
+    config = model.config
+    architecture = _ARCHITECTURES.get(config.model_type)
+    if architecture is None:
+        raise UserError(
+            f"a model of type '{config.model_type}' cannot be written as GGUF here (known: "
+            f"{', '.join(sorted(_ARCHITECTURES))}): export it as merged and use llama.cpp's convert_hf_to_gguf.py"
+        )
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type", "default") != "default":
+        raise UserError(
+            f"position scaling of type '{rope['rope_type']}' cannot be written as GGUF here: export the model as "
+            "merged and use llama.cpp's convert_hf_to_gguf.py"
+        )
+    fields = tokenizer_fields(tokenizer, config.vocab_size)
+    heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    counts: Counter[str] = Counter()
+    with atomic_path(output) as temporary:
+        writer = gguf.GGUFWriter(temporary, architecture)
+        writer.add_name(name)
+        writer.add_block_count(config.num_hidden_layers)
+        writer.add_context_length(config.max_position_embeddings)
+        writer.add_embedding_length(config.hidden_size)
+        writer.add_feed_forward_length(config.intermediate_size)
+        writer.add_head_count(heads)
+        writer.add_head_count_kv(kv_heads)
+        writer.add_key_length(head_size)
+        writer.add_value_length(head_size)
+        writer.add_rope_dimension_count(head_size)
+        writer.add_rope_freq_base(float(rope.get("rope_theta", 10000.0)))
+        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+        writer.add_vocab_size(config.vocab_size)
+        writer.add_file_type({"f32": 0, "f16": 1, "q8_0": 7}[dtype])
+        fields.write(writer)
+        names = gguf.get_tensor_name_map(
+            next(a for a, text in gguf.MODEL_ARCH_NAMES.items() if text == architecture), config.num_hidden_layers
+        )  # fmt: skip
+        for key, tensor in model.state_dict().items():
+            if key == "lm_head.weight" and config.tie_word_embeddings:
+                continue
+            target = names.get_name(key, try_suffixes=(".weight", ".bias"))
+            if target is None:
+                raise UserError(f"the tensor '{key}' has no place in a GGUF file of type '{architecture}'")
+            values = tensor.detach().float().cpu().numpy()
+            if architecture in _ROTATED and key.endswith(("q_proj.weight", "k_proj.weight")):
+                values = _rotate(values, heads if ".q_proj." in key else kv_heads)
+            kind = _kind(values, dtype)
+            counts[kind.name] += 1
+            data = gguf.quants.quantize(values, kind)
+            writer.add_tensor(target, data, raw_dtype=kind)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+    log.info("GGUF: %s", ", ".join(f"{count} tensors {kind}" for kind, count in sorted(counts.items())))
+    return dict(counts)
+
+
+def _kind(values: np.ndarray, dtype: GgufType) -> Any:
+    from gguf import GGMLQuantizationType as Kind
+
+    if values.ndim == 1 or dtype == "f32":
+        return Kind.F32
+    if dtype == "q8_0" and values.shape[-1] % 32 == 0:
+        return Kind.Q8_0
+    return Kind.F16
+
+
+def _rotate(values: np.ndarray, heads: int) -> np.ndarray:
+    """Reorder the rows of a query or key matrix from half-split to interleaved rotary pairs, as llama.cpp has them."""
+    rows = values.shape[0]
+    return values.reshape(heads, 2, rows // heads // 2, *values.shape[1:]).swapaxes(1, 2).reshape(values.shape)
+
+
+def check_gguf(
+    path: Path | str, model: Any, tokenizer: Any, prompts: Sequence[str], *, max_new_tokens: int = 32
+) -> int:
+    """Read a GGUF file back and count for how many prompts its greedy output differs from the model's.
+
+    Args:
+        path: The file.
+        model: The model that was written, with its adapter merged or active.
+        tokenizer: Its tokenizer.
+        prompts: Rendered prompts.
+        max_new_tokens: Tokens compared.
+
+    Returns:
+        Number of prompts with another output, token ids of the prompt included. 0 is expected for ``f32``; narrower
+        types may turn a close decision.
+    """
+    import torch
+    import transformers
+
+    path = Path(path)
+    loaded = transformers.AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+    read_tokenizer = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    different = 0
+    for prompt in prompts:
+        outputs = []
+        for one, codec in ((model, tokenizer), (loaded.eval(), read_tokenizer)):
+            ids = codec(prompt, add_special_tokens=False, return_tensors="pt").input_ids
+            with torch.inference_mode():
+                outputs.append(
+                    one.generate(
+                        input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, num_beams=1,
+                        max_new_tokens=max_new_tokens, eos_token_id=tokenizer.eos_token_id,
+                        pad_token_id=tokenizer.pad_token_id,
+                    )[0].tolist()
+                )  # fmt: skip
+        different += outputs[0] != outputs[1]
+    return different
