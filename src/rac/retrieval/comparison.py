@@ -13,7 +13,7 @@ from typing import Any
 
 import rac
 from rac.errors import UserError
-from rac.files import read_json, read_records, sha256_file, sha256_json, write_json, write_records
+from rac.files import check_header, read_json, read_records, sha256_file, sha256_json, write_json, write_records
 from rac.progress import Progress
 from rac.records import ClarificationExample, Passage
 from rac.retrieval.comparison_settings import Comparison, Dataset
@@ -67,9 +67,8 @@ def run_comparison(comparison: Comparison, folder: Path, *, mirror: Path | None 
     total = len(comparison.datasets) * len(comparison.strategies)
     with Progress("comparing", total, unit="cells") as progress:
         for name, dataset in comparison.datasets.items():
-            examples, corpus = _load(name, dataset, mirror)
             path = folder / "corpora" / f"{name}.jsonl"
-            write_records(path, corpus)
+            examples, corpus = _load(name, dataset, mirror, path)
             judged[name] = judge(examples, corpus)
             passages[name] = len(corpus)
             if not judged[name].queries:
@@ -81,7 +80,10 @@ def run_comparison(comparison: Comparison, folder: Path, *, mirror: Path | None 
     return Compared(comparison, judged, passages, cells)
 
 
-def _load(name: str, dataset: Dataset, mirror: Path | None) -> tuple[list[ClarificationExample], list[Passage]]:
+def _load(
+    name: str, dataset: Dataset, mirror: Path | None, path: Path
+) -> tuple[list[ClarificationExample], list[Passage]]:
+    """Return the examples and the corpus of a dataset, and write the corpus to ``path``."""
     if dataset.examples:
         from rac.corpus import read_corpus
 
@@ -101,8 +103,12 @@ def _load(name: str, dataset: Dataset, mirror: Path | None) -> tuple[list[Clarif
     if dataset.max_queries is not None and dataset.max_queries < len(examples):
         step = len(examples) / dataset.max_queries
         examples = [examples[int(number * step)] for number in range(dataset.max_queries)]
+    key = sha256_json([rac.__version__, dataset.bootstrap_queries, [passage.to_dict() for passage in corpus]])
+    if check_header(path).get("key") == key:
+        return examples, read_records(path, Passage)
     if dataset.bootstrap_queries is not None:
         corpus = list(attach_queries(corpus, _bootstrapped(corpus, dataset.bootstrap_queries)))
+    write_records(path, corpus, key=key)
     return examples, corpus
 
 
