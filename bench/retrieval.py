@@ -20,7 +20,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -257,7 +256,7 @@ def child(step: str, strategy: str, count: int, path: Path) -> dict[str, Any]:
 
     import rac.retrieval.build
 
-    base = resident()
+    base, cpu = resident(), time.process_time()
     start = time.perf_counter()
     figures: dict[str, Any] = {}
     if step == "generate":
@@ -280,19 +279,27 @@ def child(step: str, strategy: str, count: int, path: Path) -> dict[str, Any]:
         info = index.info()
         figures["bytes_per_passage"] = {part: size / count for part, size in info["bytes_by_part"].items()}
     elapsed = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": elapsed, "peak_mb_above_start": peak - base, "private_mb": private() - base, **figures}
+    from rac.retrieval.comparison_step import peak_mb
+
+    peak = peak_mb()
+    return {
+        "seconds": elapsed,
+        "cpu_s": time.process_time() - cpu,
+        "peak_mb_above_start": peak - base,
+        "private_mb": private() - base,
+        **figures,
+    }
 
 
 def resident() -> float:
     """Return the resident memory of this process in MB, mapped files included."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def private() -> float:
     """Return the resident memory without mapped files, in MB."""
     fields = Path("/proc/self/statm").read_text().split()
-    return (int(fields[1]) - int(fields[2])) * resource.getpagesize() / 1e6
+    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def bench_scale(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -310,6 +317,7 @@ def bench_scale(arguments: argparse.Namespace) -> dict[str, Any]:
                 results[f"{strategy} {count}"] = {
                     "strategy": strategy, "passages": count,
                     "build_s": figures["build"]["seconds"] - figures["generate"]["seconds"],
+                    "build_cpu_s": figures["build"]["cpu_s"] - figures["generate"]["cpu_s"],
                     "build_peak_mb": figures["build"]["peak_mb_above_start"],
                     "generate_peak_mb": figures["generate"]["peak_mb_above_start"],
                     **{k: v for k, v in figures["search"].items() if k != "seconds"},

@@ -18,6 +18,7 @@ def test_each_choice_of_fields() -> None:
     assert entries(DUNE, "text") == ["A desert planet. Spice."]
     assert entries(DUNE, "title+text") == ["Dune (novel)\nbook, novel\n1965 novel\nA desert planet. Spice."]
     assert entries(DUNE, "facets") == ["Dune (novel): 1965 novel", "Dune (novel): book", "Dune (novel): novel"]
+    assert entries(DUNE, "facets+text") == [*entries(DUNE, "facets"), *entries(DUNE, "title+text")]
     assert entries(DUNE, "queries") == ["Dune (novel)", "dune", "desert planet"]
 
 

@@ -23,7 +23,10 @@ from rac.retrieval.settings import SEARCH_TIME, IndexSettings
 
 log = logging.getLogger(__name__)
 
-COSTS = ("build_s", "build_peak_mb", "bytes", "open_s", "queries_per_second", "one_query_ms", "search_peak_mb")
+COSTS = (
+    "build_s", "build_cpu_s", "build_peak_mb", "bytes", "open_s", "queries_per_second", "cpu_ms_per_query",
+    "one_query_ms", "search_peak_mb",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

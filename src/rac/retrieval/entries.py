@@ -26,8 +26,8 @@ def entries(passage: Passage, fields: str) -> list[str]:
     Args:
         passage: The passage.
         fields: ``text``; ``title+text``; ``facets`` (its name with its short description and with each type; a passage
-            without any of these gives its first sentence); ``queries`` (its title and each query in its meta data; a
-            passage without queries gives title and text).
+            without any of these gives its first sentence); ``facets+text`` (these, and title and text); ``queries``
+            (its title and each query in its meta data; a passage without queries gives title and text).
 
     Example:
         >>> entries(Passage(id="d", title="Dune (novel)", description="1965 novel", text="..."), "facets")
@@ -37,10 +37,11 @@ def entries(passage: Passage, fields: str) -> list[str]:
         return [passage.text or full_text(passage)]
     if fields == "title+text":
         return [full_text(passage)]
-    if fields == "facets":
+    if fields in ("facets", "facets+text"):
         name = passage.title
         facets = [f"{name}: {facet}" if name else facet for facet in (passage.description, *passage.types) if facet]
-        return list(dict.fromkeys(facets)) or [_short(passage)]
+        facets = list(dict.fromkeys(facets)) or [_short(passage)]
+        return facets if fields == "facets" else list(dict.fromkeys([*facets, full_text(passage)]))
     if fields == "queries":
         queries = passage.meta.get(QUERIES_KEY) or []
         if not isinstance(queries, list) or not all(isinstance(query, str) for query in queries):
