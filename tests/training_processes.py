@@ -28,7 +28,7 @@ def train(stage: str, folder: str, kill: str, options: dict[str, Any]) -> None:
     """Train a tiny model for 9 steps with a checkpoint after each; die at the point that ``kill`` names."""
     import torch
 
-    from rac.training import checkpoints, loop, trainer
+    from rac.training import checkpoints, keeper, trainer
     from rac.training.preference import train_preference
     from rac.training.settings import Stage1, Stage2
     from rac.training.supervised import train_supervised
@@ -56,7 +56,7 @@ def train(stage: str, folder: str, kill: str, options: dict[str, Any]) -> None:
     elif point == "optimizer file":
         torch.save = on_the_nth(torch.save)
     elif point == "marker":
-        loop.mark_whole = on_the_nth(loop.mark_whole)
+        keeper.mark_whole = on_the_nth(keeper.mark_whole)
     elif point == "rotation":
         checkpoints.shutil.rmtree = on_the_nth(checkpoints.shutil.rmtree)
     elif point == "final weights":

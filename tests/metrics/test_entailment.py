@@ -4,25 +4,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from entailment_support import FakeModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entailment_support import FakeModel
 from rac.errors import UserError
 from rac.metrics.entailment import EntailmentScorer, load_entailment, token_batches
 from rac.metrics.entailment_cache import EntailmentCache, cache_key
 from rac.metrics.entailment_windows import HEAD_WORDS, OVERLAP_WORDS, split_sentences, windows
 from rac.records import Passage
 
-words = st.lists(st.sampled_from(["Ulm", "is", "a", "town.", "Dr.", "J.", "It", "grew!", "U.S.", "1982", "“So"]), max_size=90)
+words = st.lists(
+    st.sampled_from(["Ulm", "is", "a", "town.", "Dr.", "J.", "It", "grew!", "U.S.", "1982", "“So"]), max_size=90
+)
 
 
 # ---- windows
 
 
 def test_windows_carry_title_types_and_description() -> None:
-    passage = Passage(id="p", title="Luna", types=("moon",), description="Satellite", text="It is grey. It is round. It is far.")
-    assert windows(passage) == ["Luna (moon, Satellite): It is grey. It is round.", "Luna (moon, Satellite): It is far."]
+    passage = Passage(
+        id="p", title="Luna", types=("moon",), description="Satellite", text="It is grey. It is round. It is far."
+    )
+    assert windows(passage) == [
+        "Luna (moon, Satellite): It is grey. It is round.",
+        "Luna (moon, Satellite): It is far.",
+    ]
     assert windows(passage, sentences=1)[1] == "Luna (moon, Satellite): It is round."
 
 
@@ -92,7 +99,9 @@ def test_a_topic_is_addressed_in_either_polarity() -> None:
     assert scorer.addressed_probs([("a", "a"), ("a", "not b")]).tolist() == [1.0, 0.9]
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["a", "a b", "c not"])), max_size=30), st.integers(1, 20))
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["a", "a b", "c not"])), max_size=30), st.integers(1, 20)
+)
 @settings(deadline=None, max_examples=60)
 def test_batching_changes_no_score(pairs: list[tuple[str, str]], budget: int) -> None:
     together = EntailmentScorer(FakeModel(), batch_tokens=budget).entail_probs(pairs)

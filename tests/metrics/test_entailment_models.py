@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from entailment_support import small_encoder, word_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from entailment_support import small_encoder, word_tokenizer
 from rac.errors import UserError
 from rac.metrics import entailment_models as models
 from rac.metrics.entailment_models import PROBES, OnnxModel, TorchModel, probe_problem
@@ -174,7 +174,7 @@ def test_a_model_with_the_right_order_passes_and_one_with_the_wrong_order_is_ref
     names = ["contradiction", "entailment", "neutral"]
     right = _ideal({"entail": 1, "contradict": 0, "other": 2}, 3)
     _model_with_outputs(right, names)._verify("model", names)
-    with pytest.raises(UserError, match="fails the probe pairs.*labels option"):
+    with pytest.raises(UserError, match=r"fails the probe pairs.*labels option"):
         _model_with_outputs(right, names[::-1])._verify("model", names[::-1])
     swapped = ["entailment", "contradiction", "neutral"]
     with pytest.raises(UserError, match="fails the probe pairs"):
@@ -230,7 +230,7 @@ def test_a_model_that_knows_nothing_fails_the_probe_pairs(random_nli: Path) -> N
 
 
 def test_labels_must_be_as_many_as_outputs(random_nli: Path) -> None:
-    with pytest.raises(UserError, match="2 label names were given .* 3 outputs"):
+    with pytest.raises(UserError, match=r"2 label names were given .* 3 outputs"):
         TorchModel(str(random_nli), labels=["entailment", "other"])
 
 

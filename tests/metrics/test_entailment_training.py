@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from entailment_support import small_encoder, word_tokenizer
 
+from entailment_support import small_encoder, word_tokenizer
 from rac.errors import DataError
 from rac.metrics.entailment_training import sources, train
 from rac.metrics.entailment_training.alterations import HELD_OUT_KINDS, TRAINING_KINDS, alterations
@@ -16,8 +16,16 @@ from rac.metrics.entailment_training.attributes import ALL_ATTRIBUTES, attribute
 from rac.metrics.entailment_training.card import calibration_plot, model_card
 from rac.metrics.entailment_training.claims import ClaimMaker, LabelledClaim, siblings_by_topic
 from rac.metrics.entailment_training.evaluate import (
-    accuracy, auc, calibrate, claim_table, expected_calibration_error, fit_platt, overlap_score, passage_scores,
-    reliability, sigmoid,
+    accuracy,
+    auc,
+    calibrate,
+    claim_table,
+    expected_calibration_error,
+    fit_platt,
+    overlap_score,
+    passage_scores,
+    reliability,
+    sigmoid,
 )  # fmt: skip
 from rac.metrics.entailment_training.facets import Facet, passage_facets, short_title, word_claim
 from rac.metrics.entailment_training.phrases import head_noun, phrases
@@ -38,8 +46,10 @@ def _passages() -> list[Passage]:
         kind, place, person = kinds[i % 8], PLACES[i % 12], PEOPLE[(i // 2) % 8]
         made.append(
             Passage(
-                id=f"p{i}", title=f"Luna {i // 2}", types=(kind, f"{kind} subject"), description=f"{kind.title()} in {place}",
-                text=f"Luna {i // 2} is a famous {kind} made by {person} in {place}. It was opened in {1900 + i} with a large party. "
+                id=f"p{i}", title=f"Luna {i // 2}", types=(kind, f"{kind} subject"),
+                description=f"{kind.title()} in {place}",
+                text=f"Luna {i // 2} is a famous {kind} made by {person} in {place}. "
+                f"It was opened in {1900 + i} with a large party. "
                 f"The small {kind} won several old prizes near {PLACES[(i + 5) % 12]}.",
                 meta={"topic": "Arts"},
             )
@@ -86,7 +96,10 @@ def test_facets_are_in_the_passage_and_not_only_its_title() -> None:
 
 
 def test_wordings_name_the_thing_and_use_the_right_article() -> None:
-    assert word_claim(Facet("type", "arcade game"), "Rescue", random.Random(0), "{T} is {a} {f}.")[0] == "Rescue is an arcade game."
+    assert (
+        word_claim(Facet("type", "arcade game"), "Rescue", random.Random(0), "{T} is {a} {f}.")[0]
+        == "Rescue is an arcade game."
+    )
     assert short_title("Dune (novel)") == "Dune" and short_title("(novel)") == "(novel)"
 
 
@@ -129,11 +142,17 @@ def test_altered_claims_say_something_that_the_passage_does_not() -> None:
     assert {c.kind for c in claims} >= {"supported", "near-number", "place", "type", "sibling", "donor", "attribute"}
     share = np.mean([c.supported for c in claims])
     assert 0.4 < share < 0.6
-    by_words = [c for c in claims if c.kind in ("place", "type", "noun", "donor", "sibling", "name", "near-number", "far-number")]
+    by_words = [
+        c
+        for c in claims
+        if c.kind in ("place", "type", "noun", "donor", "sibling", "name", "near-number", "far-number")
+    ]
     for claim in by_words:
         p = claim.passage
         known = content_keys(f"{p.title} {' '.join(p.types)} {p.description} {p.text} text")
-        assert content_keys(claim.hypothesis) - known - content_keys("says something mentions tells called refers"), claim
+        assert content_keys(claim.hypothesis) - known - content_keys("says something mentions tells called refers"), (
+            claim
+        )
 
 
 def test_training_claims_use_training_kinds_only_and_are_the_same_for_a_seed() -> None:
@@ -202,7 +221,10 @@ def test_nli_files_are_read_and_split_by_premise(tmp_path: Path) -> None:
     folder = tmp_path / "verypluming/MED"
     folder.mkdir(parents=True)
     head = "\t".join(f"c{i}" for i in range(16))
-    rows = ["\t".join([*[""] * 8, f"premise {i // 2}", f"h{i}", *[""] * 5, "entailment" if i % 2 else "neutral"]) for i in range(60)]
+    rows = [
+        "\t".join([*[""] * 8, f"premise {i // 2}", f"h{i}", *[""] * 5, "entailment" if i % 2 else "neutral"])
+        for i in range(60)
+    ]
     (folder / "MED.tsv").write_text("\n".join([head, *rows]) + "\n")
     training, test = sources.med(tmp_path, "train"), sources.med(tmp_path, "test")
     assert len(training) + len(test) == 60 and training and test
@@ -225,7 +247,10 @@ def test_a_sample_keeps_passages_of_one_name_together() -> None:
 
 
 def test_the_training_side_of_the_corpora_shares_nothing_with_the_test_side(data_mirror: Path) -> None:
-    titles = {part: {p.title.casefold() for p in sources.claqua_passages(data_mirror, part).passages} for part in ("train", "calibration", "test")}
+    titles = {
+        part: {p.title.casefold() for p in sources.claqua_passages(data_mirror, part).passages}
+        for part in ("train", "calibration", "test")
+    }
     assert all(titles.values())
     assert not titles["train"] & (titles["test"] | titles["calibration"]) and not titles["test"] & titles["calibration"]
 
@@ -244,13 +269,19 @@ def _pairs(count: int) -> list[tuple[str, str, bool]]:
     for i in range(count):
         premise = [f"w{rng.randrange(50)}" for _ in range(5)]
         inside = i % 2 == 0
-        word = rng.choice(premise) if inside else next(w for w in iter(lambda: f"w{rng.randrange(50)}", "") if w not in premise)
+        word = (
+            rng.choice(premise)
+            if inside
+            else next(w for w in iter(lambda: f"w{rng.randrange(50)}", "") if w not in premise)
+        )
         made.append((" ".join(premise), word, inside))
     return made
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_training_changes_layers_but_no_word_embedding_and_lowers_the_loss(small_words: None, tmp_path: Path, precision: str) -> None:
+def test_training_changes_layers_but_no_word_embedding_and_lowers_the_loss(
+    small_words: None, tmp_path: Path, precision: str
+) -> None:
     before = small_encoder().state_dict()
     words, layer = before["words.weight"].clone(), before["layers.0.query.weight"].clone()
     chosen = TrainSettings(batch_tokens=400, epochs=12, learning_rate=2e-3, precision=precision)
@@ -289,7 +320,8 @@ def test_batches_hold_every_row_within_the_budget(small_words: None) -> None:
 def _config() -> dict[str, Any]:
     table = {
         "supported": 2, "altered": 3, "auc_all": 0.9, "auc_unseen_kinds": 0.86, "unseen_kinds_n": 2,
-        "overlap_auc_unseen_kinds": 0.7, "claim_alone_auc": 0.5, "kinds": {"person": {"auc": 0.8, "n": 2, "in_training": False}},
+        "overlap_auc_unseen_kinds": 0.7, "claim_alone_auc": 0.5,
+        "kinds": {"person": {"auc": 0.8, "n": 2, "in_training": False}},
     }  # fmt: skip
     figures = {"claims": {"claqua": table}, "nli": {"RTE": {"accuracy": 0.6, "majority": 0.5, "auc": 0.7, "n": 9}}}
     return {
@@ -301,7 +333,15 @@ def _config() -> dict[str, Any]:
 
 def test_the_card_states_licences_figures_and_weaknesses() -> None:
     card = model_card(_config())
-    for part in ("Apache-2.0", "CC BY-NC-SA", "**0.860** (n = 2)", "0.800 (2)", "supported 1,234", "1.000 m -0.500", "fools"):
+    for part in (
+        "Apache-2.0",
+        "CC BY-NC-SA",
+        "**0.860** (n = 2)",
+        "0.800 (2)",
+        "supported 1,234",
+        "1.000 m -0.500",
+        "fools",
+    ):
         assert part in card
 
 

@@ -115,6 +115,18 @@ def test_refusals(passages: list[Passage], tmp_path: Path) -> None:
         index.save(tmp_path / "copy")
 
 
+def test_a_file_is_found_from_every_directory_and_may_move(
+    passages: list[Passage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    chosen = settings(uri="./corpus.db")
+    build_index(passages, chosen, "i")
+    monkeypatch.chdir("/")
+    assert len(open_index(tmp_path / "i", settings())) == 5
+    with pytest.raises(UserError, match="has no collection 'passages'"):
+        open_index(tmp_path / "i", uri=str(tmp_path / "other.db"))
+
+
 def test_ids_may_hold_anything(tmp_path: Path) -> None:
     odd = ['a"] or key != "', "\\", "x" * 3000, "日本 \u2028"]
     index = build_index([Passage(id=key, text="same") for key in odd], settings(), tmp_path / "i")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rac.errors import UserError
-from rac.training.packing import Tree, best_rows, collate, pack
+from rac.training.packing import Tree, collate, pack
 from training_support import random_trees
 
 
@@ -66,11 +66,20 @@ def test_what_a_token_sees_is_its_branch(trees: list[Tree]) -> None:
 @given(random_trees(most=8), st.integers(4, 60))
 @settings(deadline=None, max_examples=60)
 def test_rows_hold_every_tree_once_and_no_more_than_their_room(trees: list[Tree], room: int) -> None:
-    for rows in (pack(trees, room), best_rows(trees, room)):
-        assert sorted(tree.id for row in rows for tree in row) == sorted(tree.id for tree in trees)
-        assert all(rows)
-    for row in pack(trees, room):
-        assert len(row) == 1 or sum(tree.length for tree in row) <= room
+    rows = pack(trees, room)
+    assert sorted(tree.id for row in rows for tree in row) == sorted(tree.id for tree in trees)
+    assert all(rows)
+    for row in rows:
+        assert len(row) == 1 or sum(tree.length for tree in row) <= max(room, *(tree.length for tree in trees))
+
+
+def test_rows_are_chosen_by_cost() -> None:
+    trees = [Tree(str(size), [1] * size, [[2]]) for size in (100, 60, 50, 40)]
+    free = [[tree.length for tree in row] for row in pack(trees, 1000, attention_cost=0)]
+    assert free == [[100, 60, 50, 40]]  # nothing is padded
+    dear = [[tree.length for tree in row] for row in pack(trees, 1000, attention_cost=1)]
+    assert dear == [[100], [60, 40], [50]] or dear == [[100], [60], [50, 40]]
+    assert [[tree.length for tree in row] for row in pack(trees, 10, attention_cost=0)] == dear
 
 
 @given(random_trees(most=6), st.integers(4, 60))

@@ -21,8 +21,16 @@ class Format(enum.StrEnum):
 
 @app.command()
 def export(
-    source: Annotated[str, typer.Argument(help="A benchmark (see `rac fetch --list`) or a file of examples.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; an existing one is replaced.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A benchmark (see `rac fetch --list`), a file of examples; or gguf, merged or adapter, then a model."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="What to write; an existing one is replaced.")],
+    model: Annotated[
+        str | None, typer.Argument(help="Behind gguf, merged or adapter: a run, a model folder or a hub id.")
+    ] = None,
     to: Annotated[Format, typer.Option(help="JSON Lines, TREC topics and qrels, or a datasets.DatasetDict.")] = (
         Format.jsonl
     ),
@@ -30,11 +38,29 @@ def export(
     directory: Annotated[Path | None, typer.Option("--dir", help="Where benchmarks lie.")] = None,
     mirror: Annotated[Path | None, typer.Option(help="Directory with OWNER/REPO/PATH (also RAC_MIRROR).")] = None,
     columns: Annotated[Path | None, typer.Option(help="Column map (YAML) of a table.")] = None,
+    system: Annotated[str | None, typer.Option(help="Model of a run: rac (default), grounded or ungrounded.")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Weights: f32, f16, q8_0 (gguf); float32, bfloat16, float16 (merged).")
+    ] = None,
+    check: Annotated[bool, typer.Option(help="Read a GGUF file back and compare greedy output.")] = True,
 ) -> None:
-    """Write a benchmark, or your own examples, in a format that other tools read.
+    """Write a benchmark or your own examples for other tools, or a model for llama.cpp, Ollama or vLLM.
 
     Example: rac export claqua --to trec -o claqua-trec
+
+    Example: rac export gguf runs/quickstart -o rac.gguf
     """
+    from rac.cli.export_model import MODEL_FORMATS, export_model
+    from rac.errors import UserError
+
+    if source in MODEL_FORMATS:
+        if model is None:
+            raise UserError(f"rac export {source} needs a model: rac export {source} RUN|MODEL -o {output}")
+        return export_model(source, model, output, system, dtype, check)
+    if model is not None or system is not None or dtype is not None:
+        raise UserError(
+            f"a model is exported as {', '.join(MODEL_FORMATS)}, not as '{source}': rac export gguf RUN -o rac.gguf"
+        )
     from rac.benchmarks.columns import read_column_map
     from rac.benchmarks.export import export_examples
     from rac.benchmarks.resolve import read_source

@@ -43,7 +43,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LabelledOutput:
-    """One question asked by a model, with its D and labelled claims (``supported`` None: not to be judged, left out)."""
+    """One question asked by a model, with its D and labelled claims (``supported`` None: not judged, left out)."""
 
     id: str
     source: str

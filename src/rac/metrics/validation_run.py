@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -142,7 +142,7 @@ def run_validation(
         [Prediction(id=e.id, question=e.questions[0]) for e in natural if e.questions], natural,
         {e.id: e.passages for e in natural}, MetricSettings("gold", references=(), raw=False), entailment=entailment,
     )  # fmt: skip
-    halves = ("open", "locked")
+    halves: tuple[Literal["open", "locked"], ...] = ("open", "locked")
     outputs = {half: read_outputs(half) for half in halves}
     notes = list(gold.notes)
     if perplexity is None:

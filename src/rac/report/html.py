@@ -40,6 +40,9 @@ from rac.report.plots import distribution_plot
 MAX_QUERIES = 600
 """Queries in the question browser at most (a page of about 5 MB with six systems); the rest is counted on the page."""
 
+LONG_NOTES = 400
+"""Characters of notes from which they are folded away."""
+
 
 def write_report(path: Path | str, data: ReportData, *, max_queries: int = MAX_QUERIES) -> None:
     """Write the report as one HTML file, atomically.
@@ -70,6 +73,7 @@ def render_report(data: ReportData, *, max_queries: int = MAX_QUERIES) -> str:
         data=data,
         tables=[_table_view(data, table) for table in data.tables],
         plots=_plots(data),
+        notes_are_long=sum(map(len, data.notes)) > LONG_NOTES,
         about=_shown_anywhere(data),
         left_out=left_out,
         payload=Markup(script_json(_payload(data, kept))),
@@ -128,23 +132,29 @@ def _shown_anywhere(data: ReportData) -> list[MetricInfo]:
     return [metric for metric in data.metrics if metric.name in names]
 
 
-def _plots(data: ReportData) -> list[tuple[MetricInfo, Markup]]:
+def _plots(data: ReportData) -> list[tuple[str, list[tuple[MetricInfo, Markup]]]]:
+    """Return for each group of metrics its plots."""
+    values: dict[str, dict[str, list[float | None]]] = {}
+    for item in data.items:
+        for name, value in item["scores"].items():
+            values.setdefault(name, {system: [] for system in data.systems})[item["system"]].append(value)
     drawn = []
-    for metric in shown_metrics(data, data.tables[0]):
-        values: dict[str, list[float | None]] = {system: [] for system in data.systems}
-        for item in data.items:
-            if metric.name in item["scores"]:
-                values[item["system"]].append(item["scores"][metric.name])
-        summaries = {s: row[metric.name] for s, row in data.tables[0].systems.items() if metric.name in row}
-        plot = distribution_plot(metric, values, summaries)
-        if plot:
-            drawn.append((metric, plot))
+    for group, metrics in groups(shown_metrics(data, data.tables[0])).items():
+        own = []
+        for metric in metrics:
+            summaries = {s: row[metric.name] for s, row in data.tables[0].systems.items() if metric.name in row}
+            plot = distribution_plot(metric, values.get(metric.name, {}), summaries)
+            if plot:
+                own.append((metric, plot))
+        if own:
+            drawn.append((group, own))
     return drawn
 
 
 def _payload(data: ReportData, kept: set[str]) -> dict[str, Any]:
     metrics = [
-        {"name": m.name, "label": m.title, "percent": m.percent, "better": m.better} for m in _shown_anywhere(data)
+        {"name": m.name, "label": m.title, "percent": m.percent, "better": m.better, "group": m.group}
+        for m in _shown_anywhere(data)
     ]
     return {
         "headline": data.headline,

@@ -21,9 +21,11 @@
     if (metric && metric.percent) return (100 * value).toFixed(0) + " %";
     return Math.abs(value) < 10 ? value.toFixed(2) : value.toFixed(1);
   }
+  // The verdict decides between green and the others; how far an unsupported claim is from it decides the shade.
   function supportClass(claim) {
-    if (claim.support === null) return "unscored";
-    return "s" + Math.min(4, Math.floor(claim.support * 5));
+    if (claim.supported === null || claim.support === null) return "unscored";
+    if (claim.supported) return "s3";
+    return claim.support >= 0.5 ? "s2" : claim.support >= 0.25 ? "s1" : "s0";
   }
   function verdict(claim) {
     if (claim.supported === null) return "?";
@@ -185,14 +187,22 @@
       left.append(make("p", "hint", "This question makes no claim."));
     }
     if (item.reason && item.question.trim()) left.append(make("p", "hint", item.reason));
-    const scores = make("div", "scores");
+    const main = make("div", "scores"), rest = make("div", "scores");
+    const group = metrics.has(data.headline) ? metrics.get(data.headline).group : null;
     for (const metric of data.metrics) {
       if (!(metric.name in item.scores)) continue;
+      const own = group === null || metric.group === group;
+      if (!own && item.scores[metric.name] === null) continue;
       const span = make("span", "", metric.label + " ");
       span.append(make("b", "", number(item.scores[metric.name], metric)));
-      scores.append(span);
+      (own ? main : rest).append(span);
     }
-    left.append(scores);
+    left.append(main);
+    if (rest.children.length) {
+      const more = make("details", "golds");
+      more.append(make("summary", "", "all scores"), rest);
+      left.append(more);
+    }
     if ((query.golds || []).length) {
       const golds = make("details", "golds");
       golds.append(make("summary", "", query.golds.length === 1 ? "1 reference question" : query.golds.length + " reference questions"));

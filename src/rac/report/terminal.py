@@ -271,7 +271,8 @@ def show_comparison(result: dict[str, Any], *, every_metric: bool = False) -> No
     corrected = "the pairs of each metric" if made["family"] == "metric" else "the whole table"
     screen.print(
         Text(
-            f"95 % intervals over resampled clusters; significant: p <= {made['alpha']:g} after Holm's correction over "
+            "95 % intervals over resampled clusters, each for itself; "
+            f"significant: p <= {made['alpha']:g} after Holm's correction over "
             f"{corrected}. {plain(result['signature'])}",
             style="dim",
         )

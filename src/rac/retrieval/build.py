@@ -168,7 +168,7 @@ def resolve(
     if expected is not None:
         for key in IndexSettings.model_fields:
             wanted, have = getattr(expected, key), getattr(stored, key)
-            if wanted == have:
+            if wanted == have or (key == "uri" and not wanted):
                 continue
             if key in SEARCH_TIME:
                 changes[key] = wanted
@@ -201,7 +201,7 @@ def _matters(key: str, stored: IndexSettings) -> bool:
         return "dense" in parts or "sparse" in parts
     if key == "parts":
         return stored.strategy in ("hybrid", "milvus")
-    if key in ("uri", "collection"):
+    if key == "collection":
         return stored.strategy == "milvus"
     return key not in ("encode_batch", "build_threads")
 

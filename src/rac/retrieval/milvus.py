@@ -30,7 +30,7 @@ from rac.retrieval.base import Contribution, Hit, Index
 from rac.retrieval.entries import entries, full_text
 from rac.retrieval.fusion import Found
 from rac.retrieval.local import NO_PASSAGES, check_search
-from rac.retrieval.milvus_client import VALUE_LIMIT, Engine, connect
+from rac.retrieval.milvus_client import VALUE_LIMIT, Engine, connect, resolved_uri
 from rac.retrieval.milvus_encoders import MilvusEncoders
 from rac.retrieval.settings import IndexSettings
 
@@ -63,7 +63,7 @@ def build_milvus(passages: Iterable[Passage], settings: IndexSettings, path: Pat
                 folder,
                 {
                     "rac": rac.__version__,
-                    "settings": settings.model_dump(mode="json"),
+                    "settings": settings.model_copy(update={"uri": resolved_uri(settings.uri)}).model_dump(mode="json"),
                     "corpus": {"passages": counts["passages"], "sha256": digest.hexdigest()},
                     "entries": counts["entries"],
                     "retrievers": encoders.header(),

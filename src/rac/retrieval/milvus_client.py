@@ -42,11 +42,13 @@ def connect(settings: IndexSettings, path: Path) -> Engine:
             "the strategy 'milvus' needs the package pymilvus, which is not installed; install it with "
             "`pip install 'rac-clarify[milvus]'`"
         ) from error
-    # Both log a traceback for every error that is also raised, and for calls that milvus-lite does not have.
+    # These log a traceback for every error that is also raised, and for calls that milvus-lite does not have.
     for noisy in ("pymilvus", "grpc"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    for noisy in ("faiss", "milvus_lite"):  # these tell how they start
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     uri = settings.uri or str(path / "corpus.db")
-    remote = uri.startswith(("http://", "https://", "tcp://"))
+    remote = is_remote(uri)
     if not remote and not uri.endswith(".db"):
         raise UserError(
             f"index.uri is '{uri}'; give a file ending in .db (milvus-lite), or http(s)://HOST:PORT of a server"
@@ -69,6 +71,16 @@ def connect(settings: IndexSettings, path: Path) -> Engine:
             f"Milvus at {uri} cannot be used: {_reason(error)}; check the address, that the server runs, and "
             "RAC_MILVUS_TOKEN"
         ) from error
+
+
+def is_remote(uri: str) -> bool:
+    """Whether an address is that of a server, not of a file."""
+    return uri.startswith(("http://", "https://", "tcp://"))
+
+
+def resolved_uri(uri: str) -> str:
+    """Return an address that means the same from every working directory."""
+    return uri if not uri or is_remote(uri) else str(Path(uri).absolute())
 
 
 def _reason(error: BaseException) -> str:

@@ -18,7 +18,7 @@ Part = Literal["bm25", "dense", "sparse"]
 SEARCH_TIME = frozenset(
     {
         "fusion", "weights", "rrf_k", "fusion_depth", "reranker", "reranker_revision", "rerank_depth",
-        "diversify", "diversify_depth", "mmr_lambda", "facet_similarity", "ef_search", "threads",
+        "diversify", "diversify_depth", "mmr_lambda", "facet_similarity", "ef_search", "threads", "uri",
     }
 )  # fmt: skip
 """Keys that may differ between building an index and searching it; all others are baked into its files."""

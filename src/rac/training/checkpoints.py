@@ -59,7 +59,7 @@ def last_whole(folder: Path, fingerprint: str) -> tuple[Path, dict[str, Any]] | 
 
     Args:
         folder: Where the checkpoints lie.
-        fingerprint: Identity of the run, see ``rac.training.loop``.
+        fingerprint: Identity of the run, see ``rac.training.identity``.
     """
     for checkpoint in reversed(_all(folder)):
         contents = _marker(checkpoint)

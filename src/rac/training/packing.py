@@ -22,6 +22,7 @@ of a question is predicted but never read, so it is not in the row)::
 from __future__ import annotations
 
 import dataclasses
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -141,50 +142,43 @@ def _lay_out(prompt_ids: Sequence[int], branches: Sequence[Sequence[int]]) -> La
     )
 
 
-def pack(trees: Sequence[Tree], max_row_tokens: int) -> list[list[Tree]]:
-    """Fill rows with trees by length, longest first into the first row that has room.
+def pack(trees: Sequence[Tree], max_row_tokens: int, *, attention_cost: float = 1 / 3000) -> list[list[Tree]]:
+    """Fill rows with trees so that the batch costs least.
+
+    Longer rows waste less padding, shorter ones less attention. For every possible number of rows the trees are dealt
+    out by length, longest first, each to the emptiest row; the cheapest of these layouts is taken.
 
     Args:
-        trees: What to pack.
+        trees: What to pack, at least one.
         max_row_tokens: Room of a row. A longer tree gets a row of its own.
+        attention_cost: Cost of one attended position relative to the rest of a token's work; attention over a row of L
+            tokens then adds ``attention_cost * L`` to each token. The default is about right for the embedded model.
 
     Returns:
         The rows; each tree is in exactly one.
     """
-    rows: list[list[Tree]] = []
-    room: list[int] = []
-    for tree in sorted(trees, key=lambda tree: -tree.length):
-        for index, left in enumerate(room):
-            if tree.length <= left:
-                rows[index].append(tree)
-                room[index] -= tree.length
-                break
-        else:
-            rows.append([tree])
-            room.append(max_row_tokens - tree.length)
-    return rows
-
-
-def best_rows(trees: Sequence[Tree], max_row_tokens: int, attention_cost: float = 1 / 3000) -> list[list[Tree]]:
-    """Pack with the row length that costs least: longer rows waste less padding, shorter ones less attention.
-
-    Args:
-        trees: What to pack.
-        max_row_tokens: The longest row to consider (a longer tree still gets a row of its own).
-        attention_cost: Cost of one attended position relative to the rest of a token's work; attention over a row of L
-            tokens then adds ``attention_cost * L`` to each token. The default is about right for the embedded model.
-    """
-    longest = max(tree.length for tree in trees)
-    limits = sorted({min(int(longest * factor), max(max_row_tokens, longest)) for factor in (1, 1.25, 1.5, 2, 3, 4, 8)})
+    ordered = sorted(trees, key=lambda tree: -tree.length)
+    limit = max(max_row_tokens, ordered[0].length)
     best: tuple[float, list[list[Tree]]] | None = None
-    for limit in limits:
-        rows = pack(trees, limit)
-        width = max(sum(tree.length for tree in row) for row in rows)
-        cost = len(rows) * width * (1 + attention_cost * width)
+    for count in range(len(trees), 0, -1):
+        rows, width = _deal(ordered, count)
+        if width > limit:
+            break
+        cost = count * width * (1 + attention_cost * width)
         if best is None or cost < best[0]:
             best = cost, rows
     assert best is not None
     return best[1]
+
+
+def _deal(ordered: Sequence[Tree], count: int) -> tuple[list[list[Tree]], int]:
+    rows: list[list[Tree]] = [[] for _ in range(count)]
+    emptiest = [(0, number) for number in range(count)]
+    for tree in ordered:
+        used, number = heapq.heappop(emptiest)
+        rows[number].append(tree)
+        heapq.heappush(emptiest, (used + tree.length, number))
+    return rows, max(emptiest)[0]
 
 
 @dataclass(frozen=True)
@@ -246,7 +240,7 @@ def collate(trees: Sequence[Tree], *, max_row_tokens: int = 1024, plain: bool = 
 
     Args:
         trees: At least one tree.
-        max_row_tokens: Room of a row (see ``best_rows``).
+        max_row_tokens: Room of a row (see ``pack``).
         plain: Lay every question out in its own row behind a copy of the prompt, as other trainers do.
         pad_id: Token id of the padding; it never matters for a result.
 
@@ -266,7 +260,7 @@ def collate(trees: Sequence[Tree], *, max_row_tokens: int = 1024, plain: bool = 
         ]
     else:
         number_of = {id(tree): number for number, tree in enumerate(trees)}
-        packed = best_rows(trees, max_row_tokens)
+        packed = pack(trees, max_row_tokens)
         rows = [[(tree.layout, first_branch[number_of[id(tree)]]) for tree in row] for row in packed]
 
     width = max(sum(len(layout.tokens) for layout, _ in row) for row in rows)

@@ -13,6 +13,10 @@ EditKind = Literal["sibling-type", "recombined", "near-number", "invented-name",
 EDIT_KINDS: tuple[EditKind, ...] = ("sibling-type", "recombined", "near-number", "invented-name", "repeated-option")
 
 
+def _default_shares() -> dict[Negatives, float]:
+    return {"ungrounded": 1 / 3}
+
+
 class Pairs(BaseModel):
     """How preference pairs {(U_q, D, C_q+, C_q-)} are made."""
 
@@ -60,7 +64,7 @@ class Pairs(BaseModel):
         0.2, ge=0, description="C_q- whose length differs from C_q+ by at most this share are preferred."
     )
     max_shares: dict[Negatives, float] = Field(
-        default_factory=lambda: {"ungrounded": 1 / 3},
+        default_factory=_default_shares,
         description="Largest share of a kind among all C_q-; does not apply to the only kind of `negatives`.",
     )
 

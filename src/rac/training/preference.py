@@ -13,8 +13,10 @@ from rac.errors import UserError
 from rac.files import read_json, sha256_json, write_json
 from rac.training.adapters import prepare_weights
 from rac.training.attention import use_trees
+from rac.training.identity import fingerprint, finished
+from rac.training.keeper import Job
 from rac.training.logps import score_branches
-from rac.training.loop import Job, fingerprint, finished, run_training
+from rac.training.loop import run_training
 from rac.training.objectives import Preference
 from rac.training.packing import Tree
 from rac.training.record import TrainingRecord
@@ -59,8 +61,8 @@ def train_preference(
         label: What progress and log call it.
 
     Returns:
-        The record; ``extra["chosen_logp_change"]`` says how far the chosen questions' mean log-probability moved, since
-        a fall is how preference training goes wrong.
+        The record. A fall of the chosen questions' log-probability, which is how preference training goes wrong, is
+        in ``extra`` ("first nll/chosen" against "last nll/chosen") and in the log.
     """
     if not trees:
         raise UserError(
@@ -93,7 +95,15 @@ def train_preference(
         label=label, fingerprint=identity, plain=plain, tokenizer=tokenizer, base=base,
         validation=list(validation or ())[: settings.validation_queries], validate=validate, rule=rule,
     )  # fmt: skip
-    return run_training(job)
+    record = run_training(job)
+    first, last = record.extra.get("first nll/chosen", 0.0), record.extra.get("last nll/chosen", 0.0)
+    log.log(
+        logging.WARNING if last > first + 0.1 else logging.INFO,
+        "%s: the chosen questions' log-probability per token went from %.3f to %.3f%s", label, -first, -last,
+        "; the preference is being bought with likelihood: raise nll_weight or lower the learning rate"
+        if last > first + 0.1 else "",
+    )  # fmt: skip
+    return record
 
 
 def with_reference(

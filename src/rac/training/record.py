@@ -27,7 +27,7 @@ class TrainingRecord:
         validation: Metrics of each validation, by step.
         selected_step: The step whose weights were kept.
         peak_memory: Peak resident bytes of the process.
-        extra: Whatever a stage adds (the change of the chosen log-probability, say).
+        extra: What else was logged (margins, accuracy, log-probabilities), over the first and the last tenth of it.
     """
 
     fingerprint: str

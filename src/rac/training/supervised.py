@@ -10,7 +10,9 @@ from typing import Any
 
 from rac.errors import UserError
 from rac.training.attention import use_trees
-from rac.training.loop import Job, fingerprint, finished, run_training
+from rac.training.identity import fingerprint, finished
+from rac.training.keeper import Job
+from rac.training.loop import run_training
 from rac.training.objectives import Supervised
 from rac.training.packing import Tree
 from rac.training.record import TrainingRecord

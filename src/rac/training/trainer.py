@@ -68,6 +68,7 @@ class TreeTrainer(Trainer):  # type: ignore[misc]
     ) -> None:  # fmt: skip
         self.objective, self.plain, self.max_row_tokens = objective, plain, max_row_tokens
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
+        self.logged: set[str] = set()
         self.complete: Callable[[dict[str, Any]], None] = lambda logs: None
         self.pending: list[tuple[list[str], Tensor]] = []
         """Ids and losses of the passes since the last optimiser step."""
@@ -111,6 +112,7 @@ class TreeTrainer(Trainer):  # type: ignore[misc]
         """Return what the objective logged since the last call, summed over passes and processes."""
         values = {name: value.clone() for name, value in sorted(self._sums.items())}
         self._sums.clear()
+        self.logged.update(values)
         if self.args.world_size > 1:
             for value in values.values():
                 torch.distributed.all_reduce(value)

@@ -148,7 +148,8 @@ def model_card(config: dict[str, Any]) -> str:
         *_table(("passages", "AUC all, float32", "8-bit", "AUC unseen kinds, float32", "8-bit"), cost),
         "## Calibration\n",
         f"Platt scaling, p = sigmoid({config['scale']:.3f} m {config['offset']:+.3f}), fitted on claims of passages",
-        "that are in neither training nor the tables above. Expected calibration error on the half that was not fitted:",
+        "that are in neither training nor the tables above. Expected calibration error on the half that was not",
+        "fitted:",
         f"{error['error_before']:.3f} before, {error['error_after']:.3f} after.\n",
         "![calibration](calibration.svg)",
     ]

@@ -151,7 +151,7 @@ def train(
             right.append((logits.argmax(-1) == target).float().mean().item())
             recent = {"loss": float(np.mean(losses[-50:])), "accuracy": float(np.mean(right[-50:]))}
             progress.advance(1, f"loss {recent['loss']:.3f}, accuracy {recent['accuracy']:.3f}")
-            if step % 50 == 0:
+            if step % 50 == 0 or step == 1:
                 lines.write(json.dumps({"step": step, **recent, "seconds": time.monotonic() - started}) + "\n")
                 lines.flush()
     model.eval()

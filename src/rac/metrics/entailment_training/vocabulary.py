@@ -31,8 +31,13 @@ class Vocabulary:
     types_by_word: dict[str, list[str]]
 
     def pick(self, slot: str, like: str, rng: random.Random) -> str:
-        """Return a random replacement of a slot, of as many words as ``like`` where there is one."""
-        options = self.words[slot]
+        """Return a random replacement of a slot, of as many words as ``like`` where there is one.
+
+        A slot without any word gives ``like`` back, which alters nothing.
+        """
+        options = self.words.get(slot)
+        if not options:
+            return like
         size = len(like.split())
         for _ in range(12):
             word = rng.choice(options)
