@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rac.metrics.entailment import EntailmentScorer
 
 DATA = Path(__file__).parent / "validation_data"
-LOCKED_SHA256 = ""
+LOCKED_SHA256 = "9d6e93e54399c6f116b9addf8c916c96d8b5dd78825ab73651fc0085f4842151"
 RESAMPLES = 2000
 COMPARED = (
     "headline", "faith", "faith_strict", "hallucinated", "unsupported", "grounding", "parent_q_precision", "parent_q",

@@ -271,7 +271,8 @@
   }
   function restart() { shown = PAGE; draw(); }
   function showQuery(id) {
-    form.reset();
+    // Not form.reset(): its event, handled a moment later, would end the restriction to this query.
+    system.value = flag.value = text.value = "";
     metric.value = defaultMetric;
     onlyQuery = id;
     restart();

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rac.cli import app, register_commands
+from rac.errors import UserError
+
+register_commands()
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["export", *arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def a_run(tmp_path: Path, tiny_model_dir: Path) -> Path:
+    """A run directory with two trained models."""
+    import shutil
+
+    folder = tmp_path / "run"
+    for name in ("grounded", "rac"):
+        shutil.copytree(tiny_model_dir, folder / "models" / name)
+    (folder / "run.json").write_text("{}", encoding="utf-8")
+    return folder
+
+
+def test_merged_and_gguf_of_a_run(a_run: Path, tmp_path: Path) -> None:
+    assert "Written to" in run("merged", str(a_run), "-o", str(tmp_path / "merged"))
+    assert (tmp_path / "merged" / "model.safetensors").exists()
+    output = run("gguf", str(a_run), "--system", "grounded", "--no-check", "-o", str(tmp_path / "m.gguf"))
+    assert "Written to" in output and "Read back" not in output
+    assert (tmp_path / "m.gguf").read_bytes()[:4] == b"GGUF"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["gguf"], "needs a model"),
+        (["gguf", "RUN", "--dtype", "q4_0"], "q4_0 is no type of a GGUF"),
+        (["merged", "RUN", "--dtype", "f16"], "f16 is no type of merged"),
+        (["adapter", "RUN", "--dtype", "f16"], "leave it out"),
+        (["adapter", "RUN"], "is a full model"),
+        (["gguf", "RUN", "--system", "ungrounded"], "has no model 'ungrounded'"),
+        (["gguf", "MODEL", "--system", "rac"], "is no run directory"),
+        (["claqua", "RUN"], "not as 'claqua'"),
+        (["claqua", "--dtype", "f16"], "not as 'claqua'"),
+    ],
+)
+def test_what_makes_no_sense(
+    arguments: list[str], message: str, a_run: Path, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    filled = [{"RUN": str(a_run), "MODEL": str(tiny_model_dir)}.get(a, a) for a in arguments]
+    with pytest.raises(UserError, match=message):
+        run(*filled, "-o", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_without_a_model(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match="no trained model yet"):
+        run("gguf", str(tmp_path / "run"), "-o", str(tmp_path / "m.gguf"))
