@@ -31,13 +31,15 @@ fi
 "$venv/bin/python" -m pip --version >/dev/null 2>&1 || { rm -rf "$venv"; "$python" -m venv "$venv"; }
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 
-if ! pip list --format=freeze 2>/dev/null | grep -q "^torch==$torch_version"; then
+# Captured first: `grep -q` would close the pipe early, which pipefail takes for a failure.
+installed=$(pip list --format=freeze 2>/dev/null)
+if ! grep -q "^torch==$torch_version" <<<"$installed"; then
     source_options=()
     if [ -z "${GPU:-}" ]; then
         # Where the registry's own build brings CUDA packages (several GB), take the CPU build instead.
         echo "looking for the CPU build of torch $torch_version ..."
-        if pip install --quiet --dry-run --ignore-installed --report - "torch==$torch_version" 2>/dev/null |
-            grep -qiE '"name": *"(nvidia-|cuda-|triton)'; then
+        plan=$(pip install --quiet --dry-run --ignore-installed --report - "torch==$torch_version" 2>/dev/null || true)
+        if grep -qiE '"name": *"(nvidia-|cuda-|triton)' <<<"$plan"; then
             source_options=(--index-url "$cpu_wheels")
         fi
         echo "installing torch for the CPU (with a GPU: make GPU=1 quickstart) ..."
