@@ -159,6 +159,8 @@ def read_predictions(
     if first.lstrip().startswith("{"):
         predictions = read_records(path, Prediction)
         return predictions, {"predictions": len(predictions)}
+    if not first:
+        raise DataError(path, "has no predictions, so there is nothing to score; give at least one")
     shown = json.dumps(first[:60], ensure_ascii=False)
     raise DataError(
         path,
