@@ -66,7 +66,7 @@ def test_scores_decide_and_ranks_break_ties(tmp_path: Path) -> None:
         ("1 0 Q00002 1 5 r\n1 0 Q00003 2 4 s\n", "line 2: is of run 's' where the file began with 'r'"),
         ("1 0 Q00002 1 5 r\n1 0 Q00002 2 4 r\n", "line 2: ranks the same question twice for topic 1"),
         ("1 0 Q99999 1 5 r\n", "line 1: question 'Q99999' is not in the bank"),
-        ("", "begins with"),
+        ("", "no predictions"),
     ],
 )
 def test_broken_runs_are_refused(run: str, message: str, tmp_path: Path) -> None:
