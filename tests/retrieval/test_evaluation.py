@@ -70,6 +70,11 @@ class TestMeasures:
         assert measure({"q": ["sand", "book"]}, judged)["MRR@10"]["q"] == 0.5
         assert measure({"q": ["book", "sand"]}, judged)["MRR@10"]["q"] == 1.0
 
+    def test_novelty_is_left_out_where_every_query_has_one_facet(self, capfd: pytest.CaptureFixture[str]) -> None:
+        values = measure({"q": ["film"]}, judge([example(facets=[], qrels={"film": 1})], CORPUS))
+        assert "α-nDCG@5" not in values and values["facet recall@2"]["q"] == 1
+        assert capfd.readouterr().err == ""
+
     def test_a_query_that_finds_nothing_scores_zero(self) -> None:
         judged = judge([example(), example(id="r")], CORPUS)
         values = measure({"q": ["film", "book"], "r": []}, judged)

@@ -66,7 +66,9 @@ def tables(compared: Compared) -> list[Table]:
         columns: dict[str, dict[str, list[float]]] = {}
         for strategy in comparison.strategies:
             cell = compared.cell(dataset, strategy)
-            columns[strategy] = {m.name: [cell.values[m.name][i] for i in ids] for m in QUALITY}
+            columns[strategy] = {
+                m.name: [cell.values[m.name][i] for i in ids] for m in QUALITY if m.name in cell.values
+            }
             systems[strategy] = {}
             for name, values in columns[strategy].items():
                 found = bootstrap_ci(values, clusters, comparison.seed)
@@ -80,6 +82,8 @@ def tables(compared: Compared) -> list[Table]:
                     systems[strategy][name] = Summary(mean=mean, low=None, high=None, n=1, unscored=0)
         rows = []
         for metric in QUALITY:
+            if metric.name not in columns[comparison.baseline]:
+                continue
             rows += _tests(metric.name, columns, clusters, comparison.baseline, comparison.seed)
         made.append(Table(dataset, systems, rows))
     return made
@@ -132,9 +136,9 @@ def markdown(compared: Compared, made: list[Table]) -> str:
     ]
     for table in made:
         lines += [f"## {escape(table.name)}", ""]
-        for title, metrics in _grouped():
+        for title, metrics in _grouped(table):
             lines += [f"### {title}", "", _markdown_table(table, metrics, comparison.baseline), ""]
-            if metrics is not COST:
+            if title != "Cost":
                 lines += [f"- {escape(m.title)}: {escape(statements(table, m, comparison.baseline))}" for m in metrics]
                 lines.append("")
     lines += ["## Strategies", ""]
@@ -156,10 +160,13 @@ def _markdown_table(table: Table, metrics: list[MetricInfo], baseline: str) -> s
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _grouped() -> list[tuple[str, list[MetricInfo]]]:
-    relevance = [metric for metric in QUALITY if metric.group == "Relevance"]
-    facets = [metric for metric in QUALITY if metric.group == "Facets"]
-    return [("Relevance", relevance), ("Facets", facets), ("Cost", COST)]
+def _grouped(table: Table) -> list[tuple[str, list[MetricInfo]]]:
+    """Return the metrics that the table has, by group."""
+    present = {name for summaries in table.systems.values() for name in summaries}
+    return [
+        (title, [metric for metric in metrics if metric.group == title and metric.name in present])
+        for title, metrics in (("Relevance", QUALITY), ("Facets", QUALITY), ("Cost", COST))
+    ]
 
 
 def html(compared: Compared, made: list[Table]) -> str:
@@ -174,9 +181,9 @@ def html(compared: Compared, made: list[Table]) -> str:
                 {
                     "name": title, "metrics": metrics, "rows": _rows(table, metrics, comparison.baseline),
                     "statements": [(m, statements(table, m, comparison.baseline)) for m in metrics]
-                    if metrics is not COST else [],
+                    if title != "Cost" else [],
                 }
-                for title, metrics in _grouped()
+                for title, metrics in _grouped(table)
             ],
             "charts": charts(table),
         }
@@ -201,9 +208,10 @@ def charts(table: Table) -> list[Markup]:
     ):  # fmt: skip
         series = {}
         for strategy, summaries in table.systems.items():
-            if cost in summaries and (summaries[cost]["mean"] or 0) > 0:
+            if quality in summaries and cost in summaries and (summaries[cost]["mean"] or 0) > 0:
                 series[strategy] = [(summaries[cost]["mean"] or 0.0, summaries[quality]["mean"] or 0.0)]
-        drawn.append(chart(quality, series, cost, log_y=False, lines=False))
+        if series:
+            drawn.append(chart(quality, series, cost, log_y=False, lines=False))
     return drawn
 
 

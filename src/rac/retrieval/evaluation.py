@@ -105,6 +105,8 @@ def _covering(
 def measure(rankings: Mapping[str, Sequence[str]], judged: Judged) -> dict[str, dict[str, float]]:
     """Return measure -> query id -> value; a query for which nothing was found has 0 everywhere.
 
+    α-nDCG is left out where every query has one facet: there is no novelty to measure then.
+
     Besides ``MEASURES``: ``all relevant@k`` (1 if every relevant passage is among the first k) and ``facet recall@k``
     (share of the facets that one of the first k covers).
 
@@ -135,7 +137,10 @@ def measure(rankings: Mapping[str, Sequence[str]], judged: Judged) -> dict[str, 
         for identity in sorted(facet)
     ]
     values: dict[str, dict[str, float]] = {}
+    one_facet = all(len(facets) == 1 for facets in judged.facets.values())
     for name, standard in MEASURES.items():
+        if one_facet and standard.startswith("alpha"):
+            continue
         values[name] = dict.fromkeys(judged.queries, 0.0)
         wanted = ir_measures.parse_measure(standard)
         judgements: Any = subtopics if standard.startswith("alpha") else qrels
