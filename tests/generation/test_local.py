@@ -244,3 +244,18 @@ def test_wrong_settings_and_prompts_that_do_not_fit(llama: Any, tokenizer: Any) 
         generator.greedy([[]])
     with pytest.raises(ValueError, match="at least 1"):
         LocalGenerator(llama, tokenizer, max_new_tokens=0)
+
+
+@pytest.mark.model
+def test_the_embedded_model_is_decoded_as_generate_does() -> None:
+    from rac.models import load_model
+    from rac.prompting import build_prompt
+    from rac.records import Passage
+
+    model, tokenizer = load_model("embedded")
+    generator = LocalGenerator(model, tokenizer, max_new_tokens=10)
+    assert generator.shares_prompts
+    d = [Passage(id="1", title="Dune (novel)", text="A novel."), Passage(id="2", title="Dune", text="A hill of sand.")]
+    prompts = [list(build_prompt(tokenizer, "dune", d[:k]).ids) for k in (1, 2)]
+    for prompt, candidate in zip(prompts, generator.greedy(prompts), strict=True):
+        assert candidate.token_ids == plain_generate(generator, prompt, 1, None)[0].tokens

@@ -9,8 +9,6 @@ import typer
 
 from rac.errors import UserError
 
-log = logging.getLogger(__name__)
-
 MODEL_FORMATS = ("gguf", "merged", "adapter")
 SYSTEMS = ("rac", "grounded", "ungrounded")
 _CHECKED_QUERIES = ("dune", "who is King?", "mercury orbit", "Which rescue came out in 1984?")
@@ -29,6 +27,7 @@ def export_model(kind: str, source: str, output: Path, system: str | None, dtype
     """
     from rac.models_export import export_adapter, export_gguf, export_merged
 
+    logging.getLogger("gguf").setLevel(logging.WARNING)
     model = _find(source, system)
     if kind == "adapter":
         if dtype is not None:
