@@ -106,6 +106,28 @@ def test_score_files_with_a_signature(rac, tmp_path):
     assert refused.status == 2 and "rac evaluate --per-item" in refused.err
 
 
+def test_a_folder_of_rac_evaluate(rac, tmp_path):
+    predictions = []
+    for system in ("one", "two"):
+        file = tmp_path / f"{system}.jsonl"
+        lines = [
+            {"id": f"q{i}", "question": f"the ship or the {'film' if system == 'two' else 'opera'} {i}?"}
+            for i in range(9)
+        ]
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        predictions.append(file)
+    passages = [{"id": "a", "text": "A ship."}, {"id": "b", "text": "A film."}]
+    examples = [{"id": f"q{i}", "query": f"luna {i}", "group": f"g{i % 5}", "passages": passages} for i in range(9)]
+    (tmp_path / "examples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in examples))
+    made = rac("evaluate", *predictions, "--examples", tmp_path / "examples.jsonl", "--out", tmp_path / "out")
+    assert made.status == 0, made.err
+    value = json.loads(rac("compare", tmp_path / "out", "--json").out)
+    assert list(value["table"]["systems"]) == ["one", "two"]
+    assert value["table"]["systems"]["one"]["headline"]["clusters"] == 5
+    refused = rac("compare", tmp_path / "out", "--passages", "gold")
+    assert refused.status == 2 and "leave it out" in refused.err
+
+
 @pytest.mark.parametrize("suffix", ["html", "md"])
 def test_pages(rac, tmp_path, suffix):
     run = make_run(tmp_path / "a")
@@ -134,6 +156,9 @@ def test_whole_table_correction_is_stricter(rac, tmp_path):
         (lambda p: (p / "metrics.json").unlink(), [], "has no metrics.json"),
         (lambda p: write_json(p / "metrics.json", {"schema": 99}), [], "schema"),
         (lambda p: write_json(p / "metrics.json", []), [], "schema"),
+        (lambda p: write_json(p / "metrics.json", {"schema": 1, "signatures": {}}), [], "'signatures' is missing"),
+        (lambda p: write_json(p / "metrics.json", {"schema": 1, "signatures": {"x": "y"}}), [], "'tables' is missing"),
+        (lambda p: write_json(p / "metrics.json", {"schema": 1}), [], "holds no scores"),
         (lambda p: (p / "scores/retrieved/rac.jsonl").write_text('{"id": "q1", "headline": "x"}\n'), [], "line 1"),
         (lambda p: (p / "scores/retrieved/rac.jsonl").write_text('{"id": "z"}\n'), [], "no query id in common"),
         (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def load_systems(
     """Read the scores of runs and score files.
 
     Args:
-        paths: Run directories and score files (``.jsonl``).
+        paths: Run directories, folders of ``rac evaluate --out`` and score files (``.jsonl``).
         passages: Which D of runs that were scored against several (``retrieved``, ``gold``); the first by default.
         systems: Names of the systems to keep; all if empty.
 
@@ -149,6 +149,11 @@ def _load_run(path: Path, passages: str | None) -> list[ScoredSystem]:
             f"has no schema version {METRICS_SCHEMA}, which this rac reads; run its last stages again",
             field="schema",
         )
+    if "signatures" not in metrics:
+        return _load_evaluation(path, passages)
+    for name, kind in (("signatures", dict), ("tables", list), ("notes", list)):
+        if not isinstance(metrics.get(name), kind) or not metrics["signatures"]:
+            raise DataError(file, f"'{name}' is missing or of another type; run its last stages again", field=name)
     signatures: dict[str, str] = metrics["signatures"]
     source = passages or next(iter(signatures))
     if source not in signatures:
@@ -169,6 +174,19 @@ def _load_run(path: Path, passages: str | None) -> list[ScoredSystem]:
         )
     order = [name for table in metrics["tables"] for name in table["systems"]]
     return sorted(found, key=lambda system: order.index(system.name) if system.name in order else len(order))
+
+
+def _load_evaluation(path: Path, passages: str | None) -> list[ScoredSystem]:
+    """Read a folder of ``rac evaluate --out``: one score file per system, each with its signature."""
+    files = sorted((path / "scores").glob("*.jsonl"))
+    if not files:
+        raise UserError(f"{path} holds no scores, so there is nothing to compare; make it with rac evaluate --out")
+    if passages is not None:
+        raise UserError(
+            f"{path} was scored against one D, named in its signature, so --passages {passages} cannot choose another; "
+            "leave it out"
+        )
+    return [replace(_load_file(file), source=path) for file in files]
 
 
 def _run_clusters(path: Path) -> dict[str, str]:
