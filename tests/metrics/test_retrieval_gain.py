@@ -115,6 +115,23 @@ def test_unscored_states():
     assert expanded(Turn("a", " b ", "", {})) == "a b"
 
 
+def test_the_suite_has_the_gain_where_an_index_is_given():
+    from rac.metrics.suite import evaluate
+    from rac.records import Prediction
+
+    examples = [
+        ClarificationExample(id="q", query=QUERY, passages=(SHIP, FILM)),
+        ClarificationExample(id="r", query=QUERY),
+    ]
+    predictions = [Prediction(id="q", question=GOOD), Prediction(id="r", question=GOOD, passages=(SHIP, FILM))]
+    result = evaluate(predictions, examples, index=WordIndex([SHIP, FILM, MOON]))
+    first, second = result.per_item
+    assert first["delta_mrr"] == pytest.approx(0.25)
+    assert second["delta_mrr"] is None and second["unscored"]["delta_mrr"] == "no-target-passage"
+    assert (result.summary["delta_mrr"]["n"], result.summary["delta_mrr"]["unscored"]) == (1, 1)
+    assert "delta_mrr" not in evaluate(predictions, examples).summary
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -155,6 +155,22 @@ def unsupported_words(
     return found
 
 
+def add_retrieval_gain(
+    scored: Scored, index: Searchable, fit: SupportFit, entailment: EntailmentScorer | None, *, k: int = 10
+) -> None:
+    """Add what the question is worth to search (``rac.metrics.retrieval_gain``), where it is known what is relevant."""
+    from rac.metrics.retrieval_gain import MEASURES, retrieval_gain
+
+    if not any(e.gold_ids or e.qrels for e in scored.examples):
+        return
+    known = {p.id: p for passages in scored.passages for p in passages}
+    gains = retrieval_gain(
+        scored.questions, scored.examples, index, passages=known, k=k, entailment=entailment, fit=fit
+    )
+    for name in MEASURES:
+        scored.put(f"delta_{name}", [gain.row()[f"delta_{name}"] for gain in gains])
+
+
 def add_corpus_support(
     scored: Scored, index: Searchable, fit: SupportFit, entailment: EntailmentScorer | None, *, top_k: int = 5
 ) -> None:

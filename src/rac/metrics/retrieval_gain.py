@@ -23,6 +23,7 @@ from rac.records import ClarificationExample, Passage
 
 if TYPE_CHECKING:
     from rac.metrics.entailment import EntailmentScorer
+    from rac.metrics.support import SupportFit
     from rac.retrieval.base import Hit
 
 MEASURES = ("ndcg", "mrr", "recall")
@@ -95,7 +96,7 @@ def expanded(turn: Turn) -> str:
 def retrieval_gain(
     questions: Sequence[str], examples: Sequence[ClarificationExample], index: Searchable, *,
     passages: Mapping[str, Passage] | None = None, k: int = 10, answers: str = "auto",
-    entailment: EntailmentScorer | None = None,
+    entailment: EntailmentScorer | None = None, fit: SupportFit | None = None,
 ) -> list[Gain]:  # fmt: skip
     """Return for each question what it is worth to search.
 
@@ -108,6 +109,7 @@ def retrieval_gain(
         answers: ``gold``, ``simulated``, or ``auto``: gold where the example has answers and the question is one of its
             own (an answer to another question is no answer to this one), else simulated.
         entailment: Entailment model of the simulated user.
+        fit: Parameters of support of the simulated user; the shipped ones if None.
 
     Returns:
         One gain per question; unscored where the question is empty, nothing is relevant, or no answer can be had.
@@ -140,7 +142,7 @@ def retrieval_gain(
             results[i] = Gain(reason="no-target-passage")
     said = simulated_answers(
         [questions[i] for i, _ in targets], [examples[i].query for i, _ in targets], [p for _, p in targets],
-        entailment=entailment,
+        entailment=entailment, fit=fit,
     )  # fmt: skip
     for (i, passage), answer in zip(targets, said, strict=True):
         turns.append(Turn(examples[i].query, questions[i], answer.text, {passage.id: 1}))

@@ -101,7 +101,7 @@ def evaluate(
         settings: See ``MetricSettings``.
         entailment: Entailment model for support; without one words alone decide.
         splitter: Makes the claims instead of the rules, in any language; what it cannot split is unscored.
-        index: The corpus, for support by the corpus; left out if None.
+        index: The corpus, for support by the corpus and retrieval gain; both left out if None.
 
     Raises:
         UserError: for no examples, two predictions or examples with one id, or predictions for unknown ids.
@@ -286,6 +286,7 @@ def _add_columns(
         columns.add_raw(scored, entailment)
     if index is not None:
         columns.add_corpus_support(scored, index, fit, entailment, top_k=settings.corpus_top_k)
+        columns.add_retrieval_gain(scored, index, fit, entailment)
 
 
 def _metric_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -311,7 +312,7 @@ def _count_unscored(rows: list[dict[str, Any]]) -> None:
 
 _REASONS = {
     **dict.fromkeys(REFERENCE_METRICS, "no-reference"), "grounding": "no-new-words", "unsupported": "no-options",
-    "same_option": "no-options",
+    "same_option": "no-options", **dict.fromkeys(("delta_ndcg", "delta_mrr", "delta_recall"), "no-target-passage"),
 }  # fmt: skip
 
 
