@@ -51,13 +51,13 @@ def test_parent_part(tmp_path, capsys):
 def test_entailment_part_scores_every_pair_alike():
     result = load("metrics").bench_entailment(3, 0, WordModel(), 1e-12)
     assert result["equal"]
-    assert result["questions"] == 9
+    assert result["questions"] == 18
     assert result["different_pairs"] < result["pairs"], "passages and claims repeat across systems"
 
 
 def test_suite_part():
     result = load("metrics").bench_suite(2, 0, None)
-    assert result["questions"] == 6 and result["questions_per_second"] > 0
+    assert result["questions"] == 2 and result["questions_per_second"] > 0
 
 
 def test_significance_part(capsys):
