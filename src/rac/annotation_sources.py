@@ -1,4 +1,4 @@
-"""Where the questions of annotation sheets come from: a run, or prediction files with their examples."""
+"""Where the questions that people or a model judge come from: a run, or prediction files with their examples."""
 
 from __future__ import annotations
 
@@ -11,6 +11,41 @@ from rac.files import read_records
 from rac.pipeline.predictions import contexts
 from rac.pipeline.run_directory import RunDirectory
 from rac.records import ClarificationExample, Passage, Prediction
+
+
+def questions(
+    sources: Sequence[Path], examples: Path | None, passages: str | None = None, systems: Sequence[str] = ()
+) -> list[Asked]:
+    """Return the questions of one run, or of prediction files with their examples.
+
+    Args:
+        sources: A run directory, or prediction files.
+        examples: The examples of prediction files.
+        passages: Which D of a run.
+        systems: Names of the systems to keep; all if empty.
+
+    Raises:
+        UserError: for sources that do not go together, an unknown system, or files without examples.
+    """
+    runs = [path for path in sources if path.is_dir()]
+    if runs and len(sources) > 1:
+        raise UserError(
+            f"{len(sources)} sources with a run directory among them were given, but a run is judged by itself; give "
+            "one run, or prediction files with --examples"
+        )
+    if runs:
+        asked = questions_of_run(runs[0], passages)
+    elif examples is None:
+        raise UserError(
+            "prediction files name no queries, so nobody can judge them; give their examples with --examples"
+        )
+    else:
+        asked = questions_of_files(sources, examples)
+    known = {a.system for a in asked}
+    for name in systems:
+        if name not in known:
+            raise UserError(f"no system is called '{name}'; {did_you_mean(name, known)}")
+    return [a for a in asked if not systems or a.system in systems]
 
 
 def questions_of_run(path: Path, passages: str | None = None) -> list[Asked]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chat_support import ChatServer
 from rac.errors import UserError
 from rac.generation.openai_settings import OpenAIServer
 from rac.metrics.judge import check_choices, check_grades, judge_pairs, judge_questions, signature
@@ -35,50 +34,17 @@ def choices(verdict):
     )
 
 
-class Server:
-    """A chat server whose answers a test decides: ``script`` gets the request's body and returns (status, text)."""
-
-    def __init__(self, script):
-        self.bodies, self.headers, self.lock = [], [], threading.Lock()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with outer.lock:
-                    outer.bodies.append(body)
-                    outer.headers.append(dict(self.headers))
-                    status, text = script(body, len(outer.bodies))
-                usage = {"prompt_tokens": 100, "completion_tokens": 10}
-                reply = {"choices": [{"message": {"content": text}, "finish_reason": "stop"}], "usage": usage}
-                raw = json.dumps(reply if status == 200 else {"error": {"message": text}}).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(raw)))
-                self.end_headers()
-                self.wfile.write(raw)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-
-
 @pytest.fixture
 def serve():
     servers = []
 
     def start(script):
-        servers.append(Server(script))
+        servers.append(ChatServer(script))
         return servers[-1]
 
     yield start
     for server in servers:
-        server.server.shutdown()
-        server.server.server_close()
-        server.thread.join()
+        server.close()
 
 
 def asker(server, *, cache=None, structured="schema", **changes):

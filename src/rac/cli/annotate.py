@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from rac.cli import app
-
-if TYPE_CHECKING:
-    from rac.annotate import Asked
 
 commands = typer.Typer(no_args_is_help=True, help="Blind sheets for people; agreement and correlation with metrics.")
 app.add_typer(commands, name="annotate")
@@ -35,16 +32,9 @@ def export(
     Example: rac annotate export runs/claqua -o sheets --queries 50 --system ungrounded --system rac --system gold
     """
     from rac.annotate import export_sheets
+    from rac.annotation_sources import questions
 
-    asked = _questions(sources, examples, passages)
-    if system:
-        from rac.errors import UserError, did_you_mean
-
-        known = {a.system for a in asked}
-        for name in system:
-            if name not in known:
-                raise UserError(f"no system is called '{name}'; {did_you_mean(name, known)}")
-        asked = [a for a in asked if a.system in system]
+    asked = questions(sources, examples, passages, system or ())
     counts = export_sheets(asked, output, annotators=annotators, queries=queries, overlap=overlap, seed=seed)
     typer.echo(
         f"{counts.items} questions on {counts.queries} queries are in {annotators} sheets ({counts.rows} rows) in "
@@ -80,26 +70,3 @@ def import_(
         from rac.report.terminal import show_annotations
 
         show_annotations(vars(result))
-
-
-def _questions(sources: list[Path], examples: Path | None, passages: str | None) -> list[Asked]:
-    """Return the questions of a run, or of prediction files."""
-    from rac.errors import UserError
-
-    runs = [path for path in sources if path.is_dir()]
-    if runs and len(sources) > 1:
-        raise UserError(
-            f"{len(sources)} sources with a run directory among them were given, but the sheets of a run are its own; "
-            "give one run, or prediction files with --examples"
-        )
-    if runs:
-        from rac.annotation_sources import questions_of_run
-
-        return questions_of_run(runs[0], passages)
-    if examples is None:
-        raise UserError(
-            "prediction files name no queries, so no sheet can be written; give their examples with --examples"
-        )
-    from rac.annotation_sources import questions_of_files
-
-    return questions_of_files(sources, examples)

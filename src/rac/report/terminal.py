@@ -308,6 +308,33 @@ def show_annotations(result: dict[str, Any]) -> None:
     screen.print(Text(", ".join(f"{name}: {n}" for name, n in result["counts"].items()), style="dim"))
 
 
+def show_judgement(result: dict[str, Any]) -> None:
+    """Print what a judging model says (``JudgedSystems`` without its rows)."""
+    screen = console()
+    if result["systems"]:
+        grid = Grid("system", *next(iter(result["systems"].values())), show_edge=False, pad_edge=False)
+        for system, row in result["systems"].items():
+            cells = [f"{_number(v['mean'])} {_range(v['low'], v['high'])}, n = {v['n']}" for v in row.values()]
+            grid.add_row(Text(plain(system)), *cells)
+        screen.print(grid)
+        for row in result["comparisons"]:
+            if not row["significant"]:
+                names = f"{plain(row['a'])} – {plain(row['b'])}"
+                told = f"{row['metric']}: the order is NOT significant for {names} (p = {format_p(row['p_holm'])})"
+                screen.print(Text(told, style="dim"))
+    if result["pairs"]:
+        columns = ("verdict", "preference for the first", "p", "same in both orders", "n")
+        grid = Grid(*columns, show_edge=False, pad_edge=False)
+        for verdict, row in result["pairs"].items():
+            mean = f"{_number(row['mean'])} {_range(row['low'], row['high'])}"
+            grid.add_row(verdict, mean, format_p(row["p"]), _number(row["consistent"]), str(row["n"]))
+        screen.print(grid)
+    for title, counts in (("not judged", result["reasons"]), ("spent", result["spent"])):
+        if counts:
+            screen.print(Text(f"{title}: " + ", ".join(f"{name} {n}" for name, n in counts.items()), style="dim"))
+    screen.print(Text(plain(result["signature"]), style="dim"))
+
+
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
