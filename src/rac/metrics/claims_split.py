@@ -183,12 +183,13 @@ def split(
     bare_places = sum(
         _is_place(text[a:b].strip(" ?.!")) for a, b in _between(start, end, sorted([*separators, *commas]))
     )
+    alike = len(coarse) == 2 and _alike(text, coarse, commas)
     pieces: list[tuple[int, int]] = []
     last_separator = max((s[0] for s in separators), default=end)
     for index, (a, b) in enumerate(coarse):
         inner = [c for c in commas if a <= c[0] and c[1] <= b]
         # After the last "or" a comma opens an aside, not another alternative.
-        if index == len(coarse) - 1 and a > last_separator and not also_and:
+        if alike or (index == len(coarse) - 1 and a > last_separator and not also_and):
             inner = []
         parts = _between(a, b, inner)
         merged = [parts[0]]
@@ -202,6 +203,19 @@ def split(
     kept = [s for s in spans if not CATCH_ALL.fullmatch(text[s[0] : s[1]])] or spans[:1]
     texts = [original[a:b] for a, b in kept]
     return [Alternative(a, b, t) for (a, b), t in zip(kept, complete(texts, query_keys), strict=True)]
+
+
+def _alike(text: str, halves: list[tuple[int, int]], commas: list[tuple[int, int]]) -> bool:
+    """Whether both halves of "A, x or B, x" have as many commas: then these belong to the halves ("Athens, Greece").
+
+    After ", or" that holds for asides only ("Luna, the ship, or Luna, the band"), since a list may end so too.
+    """
+    own = [[c for c in commas if a <= c[0] and c[1] <= b] for a, b in halves]
+    if not own[0] or len(own[0]) != len(own[1]):
+        return False
+    if "," not in text[halves[0][1] : halves[1][0]]:
+        return True
+    return all(re.match(r"(?:the|an?)\b", text[c[1] :]) for c in (*own[0], *own[1]))
 
 
 def list_items(

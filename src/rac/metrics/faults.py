@@ -345,7 +345,9 @@ def _joined(text: str, attribute: str, name: str) -> str:
 
 def _empty(item: _Item, rng: random.Random) -> Fault | None:
     """Return the empty question whose length is nearest, now and then any other."""
-    name = item.name or item.source.query.strip(" ?.")
+    # A title that only one passage has would offer that passage.
+    titles = {p.title for p in item.source.passages}
+    name = item.name if len(titles) == 1 and item.name else "this"
     made = [q.format(name) for q in EMPTY_QUESTIONS]
     wanted = len(item.source.question.split())
     nearest = min(made, key=lambda q: abs(len(q.split()) - wanted))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -112,7 +112,7 @@ class ValidationResult:
 def run_validation(
     examples: Sequence[ClarificationExample],
     *,
-    others: dict[str, Sequence[ClarificationExample]] | None = None,
+    others: Mapping[str, Sequence[ClarificationExample]] | None = None,
     entailment: EntailmentScorer | None = None,
     perplexity: Callable[[Sequence[str]], Sequence[float]] | None = None,
     seed: int = 1,
@@ -158,6 +158,30 @@ def run_validation(
         seconds=time.monotonic() - start,
         notes=notes,
     )
+
+
+def bootstrapped_examples(count: int, seed: int = 11) -> list[ClarificationExample]:
+    """Return clarification examples made from the embedded Wikipedia, each with its gold passages in the record.
+
+    Args:
+        count: How many are wanted.
+        seed: Seed of their making; another one than quickstart's.
+    """
+    import tempfile
+    from pathlib import Path
+
+    from rac.corpus import read_corpus
+    from rac.corpus.bootstrap import Bootstrap, bootstrap
+    from rac.retrieval import IndexSettings, build_index
+
+    corpus = {p.id: p for p in read_corpus("wikipedia")}
+    with tempfile.TemporaryDirectory() as folder:
+        index = build_index(corpus.values(), IndexSettings(), Path(folder) / "index")
+        made = bootstrap(corpus.values(), index, Bootstrap(examples=count, faults_per_example=0), seed)
+    examples = [
+        e.model_copy(update={"passages": tuple(corpus[i] for i in e.passage_ids if i in corpus)}) for e in made.examples
+    ]
+    return [e for e in examples if e.questions and len(e.passages) >= 2]
 
 
 def validate_references(
