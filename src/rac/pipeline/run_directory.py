@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import platform
 import resource
 import time
@@ -203,8 +202,3 @@ def _short(counts: dict[str, Any]) -> str:
         f"{k} {v:,}" if isinstance(v, int) else f"{k} {v:.3g}" for k, v in counts.items() if isinstance(v, int | float)
     ]
     return ": " + ", ".join(plain[:8]) if plain else ""
-
-
-def threads() -> int:
-    """Return the number of CPU threads that models use."""
-    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))

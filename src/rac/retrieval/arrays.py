@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -62,6 +63,23 @@ class NpyWriter:
             self._handle.close()
 
 
+# NumPy parses a header with `ast`, whose recursion counter CPython 3.11 shares between threads: two headers parsed at
+# once can end in "AST constructor recursion depth mismatch".
+_HEADER = threading.Lock()
+
+
+def map_array(path: Path) -> NDArray:
+    """Memory-map a ``.npy`` file read-only; several threads may do so at once.
+
+    Raises:
+        OSError: if the file cannot be read.
+        ValueError: if it is no array.
+    """
+    with _HEADER:
+        array: NDArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
 def open_array(path: Path, dtype: str, dimensions: int = 1) -> NDArray:
     """Open a ``.npy`` file memory-mapped and read-only.
 
@@ -69,7 +87,7 @@ def open_array(path: Path, dtype: str, dimensions: int = 1) -> NDArray:
         DataError: if the file is missing, damaged or of another type.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = map_array(path)
     except (OSError, ValueError) as error:
         raise DataError(path, f"is damaged or missing ({error}); build the index again") from error
     if array.dtype != np.dtype(dtype) or array.ndim != dimensions:

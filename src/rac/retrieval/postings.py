@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rac.errors import DataError
-from rac.retrieval.arrays import NpyWriter, open_array
+from rac.retrieval.arrays import NpyWriter, map_array, open_array
 from rac.retrieval.topk import top_k
 
 Ranked = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -102,7 +102,7 @@ class PostingsWriter:
                 self._waiting = [(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))]
             self._spill()
         pieces = [
-            tuple(np.load(self._piece(number, name), mmap_mode="r") for name in ("terms", "rows", "values"))
+            tuple(map_array(self._piece(number, name)) for name in ("terms", "rows", "values"))
             for number in range(self._spilled)
         ]
         counts = np.zeros(terms, np.int64)
@@ -225,6 +225,6 @@ class Postings:
 def _kind(path: Path) -> str:
     """Return the type of the index arrays, which the number of postings decided."""
     try:
-        return str(np.load(path, mmap_mode="r", allow_pickle=False).dtype)
+        return str(map_array(path).dtype)
     except (OSError, ValueError) as error:
         raise DataError(path, f"is damaged or missing ({error}); build the index again") from error

@@ -6,7 +6,6 @@ reached the disk. Older checkpoints are removed after that. So there is always a
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import re
@@ -17,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from rac.errors import UserError
-from rac.files import read_json, write_json
+from rac.files import is_disk_full, read_json, write_json
 
 log = logging.getLogger(__name__)
+
+_TORCH_SHORT_WRITE = re.compile(r"PytorchStreamWriter|inline_container|unexpected pos")
 
 MARKER = "whole.json"
 """Name of the file that makes a folder a checkpoint."""
@@ -110,13 +111,8 @@ def full_disk_explained(folder: Path) -> Iterator[None]:
 def _means_full(error: BaseException) -> bool:
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        # safetensors and torch.save raise their own errors, with the system's words or the name of the writer in them.
-        text = str(seen).lower()
-        if "no space left" in text or "os error 28" in text or "disk quota" in text:
-            return True
-        if isinstance(seen, RuntimeError) and ("pytorchstreamwriter" in text or "unexpected pos" in text):
+        # torch.save reports a short write by the name of its writer, without the system's words.
+        if is_disk_full(seen) or (isinstance(seen, RuntimeError) and _TORCH_SHORT_WRITE.search(str(seen))):
             return True
         seen = seen.__cause__ or seen.__context__
     return False

