@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rac.errors import UserError, did_you_mean
 from rac.metrics.selection import SelectionScore, SelectionScorer
-from rac.prompting import PromptSettings, build_prompt
+from rac.prompting import Prompt, PromptSettings, build_prompt
 from rac.records import Passage
 
 if TYPE_CHECKING:
@@ -81,11 +81,26 @@ class Answer:
         return {**asdict(self), "passages": [p.to_dict() for p in self.passages]}
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Questions that ``Asker.steps`` needs next.
+
+    Attributes:
+        prompt: What they are generated from.
+        samples: How many are sampled; 0 wants the single greedy one.
+        seed: Of the samples.
+    """
+
+    prompt: Prompt
+    samples: int
+    seed: int
+
+
 class Asker:
     """Loads once, asks often.
 
     Args:
-        model: A causal language model in evaluation mode.
+        model: A causal language model in evaluation mode; None where ``generator`` is given.
         tokenizer: Its tokenizer.
         name: How the model is called in output.
         index: Where D comes from when the caller brings no passages.
@@ -94,6 +109,7 @@ class Asker:
         max_new_tokens: Longest question in tokens.
         tuned: Whether the model was tuned to ask. If not, a template stands in where all its candidates fail, and the
             answer says so.
+        generator: What generates instead of the model in this process, a server say; then who drives ``steps`` asks it.
     """
 
     def __init__(
@@ -107,13 +123,16 @@ class Asker:
         grounded: bool = True,
         max_new_tokens: int = 48,
         tuned: bool = True,
+        generator: Any = None,
     ) -> None:
-        from rac.generation.local import LocalGenerator
-
         self.tokenizer, self.name, self.index, self.tuned = tokenizer, name, index, tuned
         self.settings = settings or PromptSettings()
         self.grounded = grounded
-        self.generator = LocalGenerator(model, tokenizer, max_new_tokens=max_new_tokens)
+        if generator is None:
+            from rac.generation.local import LocalGenerator
+
+            generator = LocalGenerator(model, tokenizer, max_new_tokens=max_new_tokens)
+        self.generator = generator
         self.scorer = SelectionScorer(min_options=2)
 
     @classmethod
@@ -202,6 +221,37 @@ class Asker:
         Raises:
             UserError: for an empty query, or without passages and index.
         """
+        steps = self.steps(
+            query, passages=passages, top_k=top_k, n=n, seed=seed, min_faithfulness=min_faithfulness
+        )  # fmt: skip
+        try:
+            wanted = next(steps)
+            while True:
+                wanted = steps.send(self._generate(wanted))
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    def _generate(self, wanted: Wanted) -> list[str]:
+        prompts = [wanted.prompt.ids]
+        if not wanted.samples:
+            return [self.generator.greedy(prompts, label="")[0].text]
+        return [c.text for c in self.generator.sample(prompts, wanted.samples, seed=wanted.seed, label="")[0]]
+
+    def steps(
+        self,
+        query: str,
+        *,
+        passages: Sequence[Passage] | None = None,
+        top_k: int | None = None,
+        n: int = 4,
+        seed: int = 0,
+        min_faithfulness: float = 1.0,
+    ) -> Generator[Wanted, list[str], Answer]:
+        """Do what ``ask`` does, but leave the generating to the caller: the service batches many queries' wishes.
+
+        Yields what it wants generated, is sent the texts, and returns the answer. The arguments are those of ``ask``.
+        """
         if not query.strip():
             raise UserError("the query is empty: give some words to ask about")
         started = time.perf_counter()
@@ -212,11 +262,10 @@ class Asker:
             return Answer(query, None, f"{why}, so there is nothing to ask from", (), None, (), (), self.name, timings)
         started = time.perf_counter()
         prompt = build_prompt(self.tokenizer, query, found if self.grounded else None, self.settings)
-        candidates = [self.generator.greedy([prompt.ids], label="")[0].text]
+        candidates = list((yield Wanted(prompt, 0, seed)))
         scores = [self.scorer.score(candidates[0], query, found)]
         if not self._passes(scores[0], min_faithfulness) and n > 1:
-            sampled = self.generator.sample([prompt.ids], n - 1, seed=seed, label="")[0]
-            candidates += [c.text for c in sampled]
+            candidates += yield Wanted(prompt, n - 1, seed)
             scores += self.scorer.score_all(candidates[1:], query, found)
         timings["generate"] = time.perf_counter() - started
         order = sorted(range(len(candidates)), key=lambda i: _rank(scores[i], i))

@@ -66,6 +66,7 @@ def grow(
     top_k: int = 0,
     cancel: Callable[[], bool] | None = None,
     on_tokens: Callable[[list[int], list[int]], None] | None = None,
+    dropped: Callable[[int], bool] | None = None,
 ) -> list[list[Branch]]:
     """Grow ``n`` branches of each prompt until each has ended or reached the limit.
 
@@ -81,6 +82,8 @@ def grow(
         top_k: See ``draw``.
         cancel: Asked before every step; True raises ``GenerationCancelled``.
         on_tokens: Called after every step with branch numbers (prompt * n + candidate) and their new tokens.
+        dropped: Asked for every live branch after each step; True leaves it where it is and out of all further steps
+            (its reader left), while the others go on.
 
     Returns:
         Per prompt its ``n`` branches.
@@ -110,6 +113,8 @@ def grow(
         if on_tokens is not None:
             on_tokens(active.tolist(), tokens.tolist())
         going = ~ended
+        if dropped is not None:
+            going &= torch.tensor([not dropped(number) for number in active.tolist()])
         if position + 1 == max_new_tokens or not bool(going.any()):
             break
         if cancel is not None and cancel():
