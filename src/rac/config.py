@@ -12,7 +12,7 @@ import typing
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -24,6 +24,8 @@ from rac.prompting import PromptSettings
 from rac.retrieval.settings import IndexSettings
 from rac.training.pair_settings import Pairs
 from rac.training.settings import Stage1, Stage2
+
+M = TypeVar("M", bound=BaseModel)
 
 RECIPE_SCHEMA = 1
 SYSTEMS = ("base", "template-titles", "template", "ungrounded", "grounded", "grounded-best-of-n", "rac", "gold")
@@ -197,34 +199,51 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         DataError: for YAML that does not parse, an unknown key (with the nearest valid one), a wrong type or values
             that do not fit together; with the line.
     """
-    path = Path(path)
-    text = read_text(path)
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else None
-        raise DataError(path, f"is not valid YAML ({getattr(error, 'problem', error)})", line=line) from error
-    except RecursionError as error:
-        raise DataError(path, "is nested too deeply for a recipe") from error
+    return load_settings(Recipe, path, overrides)
+
+
+def load_settings(kind: type[M], path: Path | str | None, overrides: Sequence[str] = ()) -> M:
+    """Read and validate settings of any kind from a YAML file, from ``--set`` alone if ``path`` is None.
+
+    Raises:
+        DataError: see ``load_recipe``.
+    """
+    values: Any = None
+    node = None
+    if path is not None:
+        path = Path(path)
+        text = read_text(path)
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = mark.line + 1 if mark else None
+            raise DataError(path, f"is not valid YAML ({getattr(error, 'problem', error)})", line=line) from error
+        except RecursionError as error:
+            raise DataError(path, f"is nested too deeply for a {_called(kind)}") from error
+        if values is not None and not isinstance(values, dict):
+            example = "sections, such as `data:` and `training:`" if kind is Recipe else "keys and values"
+            raise DataError(path, f"must be a mapping of {example}", line=1)
+        _refuse_duplicate_keys(path, node)
     values = {} if values is None else values
-    if not isinstance(values, dict):
-        raise DataError(path, "must be a mapping of sections, such as `data:` and `training:`", line=1)
-    _refuse_duplicate_keys(path, node)
     for override in overrides:
         _apply_override(values, override)
     try:
-        return Recipe.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        location = [part for part in first["loc"] if isinstance(part, (str, int))] or _named_key(first["msg"])
+        location = [part for part in first["loc"] if isinstance(part, (str, int))] or _named_key(kind, first["msg"])
         from_override = any(o.split("=")[0] == ".".join(map(str, location)) for o in overrides)
-        where = "--set" if from_override else path
+        where = "--set" if from_override or path is None else path
         line = None if from_override else _line_of(node, location)
         raise DataError(
-            where, _explain_error(dict(first), location), line=line, field=".".join(map(str, location))
+            where, _explain_error(kind, dict(first), location), line=line, field=".".join(map(str, location))
         ) from error
+
+
+def _called(kind: type[BaseModel]) -> str:
+    return "recipe" if kind is Recipe else "settings file"
 
 
 def _refuse_duplicate_keys(path: Path, node: yaml.Node | None) -> None:
@@ -278,17 +297,17 @@ def _line_of(node: yaml.Node | None, location: Sequence[str | int]) -> int | Non
     return line
 
 
-def _named_key(message: str) -> list[str | int]:
+def _named_key(kind: type[BaseModel], message: str) -> list[str | int]:
     """Return the key that a check of the whole recipe names first (``section.key: ...``)."""
     found = re.match(r"Value error, ([a-z_]+)(?:\.([a-z_]+))?[: ]", message)
-    if found is None or found[1] not in Recipe.model_fields:
+    if found is None or found[1] not in kind.model_fields:
         return []
     return [part for part in found.groups() if part]
 
 
-def _explain_error(error: dict[str, Any], location: Sequence[str | int]) -> str:
+def _explain_error(kind: type[BaseModel], error: dict[str, Any], location: Sequence[str | int]) -> str:
     if error["type"] == "extra_forbidden":
-        section: Any = Recipe
+        section: Any = kind
         for part in location[:-1]:
             section = section.model_fields[part].annotation
         known = [field.alias or name for name, field in section.model_fields.items()]
@@ -301,8 +320,13 @@ def _explain_error(error: dict[str, Any], location: Sequence[str | int]) -> str:
 
 def explain_recipe() -> str:
     """Return every key of a recipe as commented YAML: meaning, type and default."""
-    lines = ["# Every key of a recipe with its default. Keys that are left out keep it.", ""]
-    for name, field in Recipe.model_fields.items():
+    return explain_settings(Recipe)
+
+
+def explain_settings(kind: type[BaseModel]) -> str:
+    """Return every key of settings of any kind as commented YAML: meaning, type and default."""
+    lines = [f"# Every key of a {_called(kind)} with its default. Keys that are left out keep it.", ""]
+    for name, field in kind.model_fields.items():
         annotation = field.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             lines += ["", f"# {(annotation.__doc__ or '').strip().splitlines()[0]}", f"{name}:"]
