@@ -159,7 +159,7 @@ class _Inner(LocalGenerator):
         """Remember which bare prompt belongs to which prompt."""
         if len(prompts) != len(bare_prompts):
             raise ValueError(f"{len(prompts)} prompts and {len(bare_prompts)} bare prompts: one each is needed")
-        self._check([tuple(p) for p in bare_prompts])
+        self.check([tuple(p) for p in bare_prompts])
         self._bare = {}
         for prompt, bare in zip(prompts, bare_prompts, strict=True):
             if self._bare.setdefault(tuple(prompt), tuple(bare)) != tuple(bare):

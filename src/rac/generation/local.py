@@ -145,7 +145,7 @@ class LocalGenerator:
             cancel: See ``greedy``.
         """
         prompt = list(prompt)
-        self._check([prompt])
+        self.check([prompt])
         stepper = self.decoder([prompt], 1)
         uniforms = torch.from_numpy(stream(seed, prompt, 0, self.max_new_tokens))
         tokens: list[int] = []
@@ -160,14 +160,14 @@ class LocalGenerator:
             if token in self.ends:
                 break
             tokens.append(token)
-            text = self._text(tokens)
+            text = self.text_of(tokens)
             # A character of several tokens is shown when it is whole.
             if not text.endswith("\ufffd"):
                 yield text[len(shown) :]
                 shown = text
             if position + 1 < self.max_new_tokens:
                 scores = stepper.step(torch.tensor([0]), torch.tensor([token]))
-        text = self._text(tokens)
+        text = self.text_of(tokens)
         if text != shown:
             yield text[len(shown) :]
 
@@ -188,7 +188,7 @@ class LocalGenerator:
         **settings: Any,
     ) -> list[list[Candidate]]:
         whole = [tuple(p) for p in prompts]
-        self._check(whole)
+        self.check(whole)
         # Equal prompts give equal candidates: each is computed once. Sorted by length, longest first, so that the
         # largest batch comes first and little is padded.
         unique = sorted(set(whole), key=lambda p: (-len(p), p))
@@ -223,7 +223,8 @@ class LocalGenerator:
             uniforms=uniforms, cancel=cancel, **settings,
         )  # fmt: skip
 
-    def _check(self, prompts: Sequence[Ids]) -> None:
+    def check(self, prompts: Sequence[Ids]) -> None:
+        """Raise ``UserError`` if a prompt and the longest question do not fit into the model's context."""
         limit = getattr(self.model.config, "max_position_embeddings", None)
         for prompt in prompts:
             if not prompt:
@@ -234,12 +235,13 @@ class LocalGenerator:
                     f"the model's context of {limit} tokens: lower top_k or passage_tokens, or max_new_tokens"
                 )
 
-    def _text(self, tokens: list[int]) -> str:
+    def text_of(self, tokens: list[int]) -> str:
+        """Return the text of generated tokens, without control tokens."""
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def _candidate(self, branch: Branch) -> Candidate:
         body = branch.tokens[:-1] if branch.finished else branch.tokens
-        return Candidate(self._text(body).strip(), branch.tokens, branch.logprob, branch.finished)
+        return Candidate(self.text_of(body).strip(), branch.tokens, branch.logprob, branch.finished)
 
 
 class _PlainStepper:
