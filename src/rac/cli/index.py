@@ -11,9 +11,8 @@ import typer
 from rac.cli import app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rac.records import Passage
+    from rac.corpus import ReadOptions
+    from rac.retrieval.refresh import Change
     from rac.retrieval.settings import IndexSettings
 
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 def index(
     corpus: Annotated[
         str | None,
-        typer.Argument(help="`wikipedia`, a .jsonl, .txt or .md file, or a folder of such files."),
+        typer.Argument(help="A file, a folder, `wikipedia`, trec:PATH, ir_datasets:NAME or datasets:NAME."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="INDEX", help="Directory of the index.")
@@ -30,7 +29,8 @@ def index(
         str | None, typer.Option(help="bm25, dense, sparse, hybrid or milvus; short for --set strategy=...")
     ] = None,
     fields: Annotated[
-        str | None, typer.Option(help="text, title+text, facets or queries; short for --set fields=...")
+        str | None,
+        typer.Option(help="text, title+text, facets, facets+text, queries or queries+text; short for --set fields=..."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -38,9 +38,13 @@ def index(
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe whose `index` section is used.")] = None,
     passage_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Split documents into passages of at most so many words and marks.")
+        int | None,
+        typer.Option(min=1, help="Most words and marks of a passage (documents: 200; records stay whole)."),
     ] = None,
     overlap_tokens: Annotated[int, typer.Option(min=0, help="Words and marks that a passage repeats.")] = 40,
+    near_duplicates: Annotated[
+        str, typer.Option(metavar="ignore|count|drop", help="What to do with passages of nearly the same text.")
+    ] = "count",
     queries: Annotated[
         Path | None, typer.Option(help="Examples (.jsonl) whose queries are indexed with their gold passages.")
     ] = None,
@@ -51,12 +55,15 @@ def index(
     verify: Annotated[bool, typer.Option("--verify", help="Check every byte of the index.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what the index is as JSON.")] = False,
 ) -> None:
-    """Build an index of a corpus; with --add or --delete change one; with neither corpus nor --delete describe it.
+    """Build an index of a corpus, or bring it up to date; with --add or --delete change one; without these describe it.
 
-    Example: rac index documents/ -o my.index --strategy hybrid --passage-tokens 200
+    The same command again reads only files that were added or changed since, and forgets the removed ones. Files that
+    cannot be read are listed at the end and stop nothing.
+
+    Example: rac index documents/ -o my.index --strategy hybrid
     """
     from rac.errors import UserError
-    from rac.retrieval import build_index, open_index
+    from rac.retrieval import open_index
 
     if output is None:
         raise UserError("no index was named, so there is nowhere to write; give -o INDEX")
@@ -66,15 +73,27 @@ def index(
         raise UserError("a new index has nothing to delete; leave --delete away, or give --add as well")
 
     chosen = _settings(recipe, strategy, fields, settings or [])
+    options = _options(passage_tokens, overlap_tokens, near_duplicates)
+    reading: dict[str, Any] = {}
     if corpus is not None and not add:
-        opened = build_index(_passages(corpus, passage_tokens, overlap_tokens, queries), chosen, output)
+        from rac.retrieval.refresh import index_corpus
+
+        change, change_key = _change(queries)
+        made = index_corpus(corpus, chosen, output, options, change=change, change_key=change_key)
+        opened, reading = made.index, {"reading": made.report.to_dict()}
+        if made.note:
+            typer.echo(made.note, err=True)
     else:
         given = chosen if (recipe or strategy or fields or settings) else None
         opened = open_index(output, given, verify=verify)
         if delete:
             typer.echo(f"deleted {opened.delete(delete)} passages", err=True)
         if corpus is not None:
-            added = opened.add(_passages(corpus, passage_tokens, overlap_tokens, queries))
+            from rac.corpus import read_corpus
+
+            change, _ = _change(queries)
+            passages = read_corpus(corpus, options)
+            added = opened.add(change(passages) if change else passages)
             typer.echo(f"added {added} passages", err=True)
         if delete or add:
             opened.save(output)
@@ -83,7 +102,7 @@ def index(
         open_index(output, verify=True)
     info = opened.info()
     if as_json:
-        typer.echo(json.dumps(info, ensure_ascii=False))
+        typer.echo(json.dumps({**info, **reading}, ensure_ascii=False))
     else:
         typer.echo(describe(info))
 
@@ -100,19 +119,28 @@ def _settings(recipe: str | None, strategy: str | None, fields: str | None, sett
     return parse_settings([*short, *settings], base)
 
 
-def _passages(corpus: str, tokens: int | None, overlap: int, queries: Path | None) -> Iterator[Passage]:
-    from rac.corpus import read_corpus
-    from rac.corpus.splitting import split_corpus
-    from rac.files import read_records
+def _options(tokens: int | None, overlap: int, near_duplicates: str) -> ReadOptions:
+    from typing import get_args
+
+    from rac.corpus import NearDuplicates, ReadOptions
+    from rac.errors import UserError
+
+    for known in get_args(NearDuplicates):
+        if near_duplicates == known:
+            return ReadOptions(tokens, overlap, known)
+    raise UserError(f"--near-duplicates {near_duplicates}: give one of {', '.join(get_args(NearDuplicates))}")
+
+
+def _change(queries: Path | None) -> tuple[Change | None, str]:
+    """Return what is done to passages before they are indexed, and a name for it that changes with the file."""
+    if queries is None:
+        return None, ""
+    from rac.files import read_records, sha256_file
     from rac.records import ClarificationExample
     from rac.retrieval.entries import attach_queries
 
-    passages = read_corpus(corpus)
-    if tokens is not None:
-        passages = split_corpus(passages, tokens, min(overlap, tokens - 1))
-    if queries is not None:
-        passages = attach_queries(passages, read_records(queries, ClarificationExample))
-    return passages
+    examples = read_records(queries, ClarificationExample)
+    return (lambda passages: attach_queries(passages, examples)), f"queries {sha256_file(queries)}"
 
 
 def describe(info: dict[str, Any]) -> str:

@@ -5,29 +5,73 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from rac.corpus.documents import NearDuplicates, ReadOptions
+from rac.corpus.report import ReadReport
 from rac.records import Passage
 
 
-def read_corpus(source: str | Path) -> Iterator[Passage]:
+def read_corpus(
+    source: str | Path, options: ReadOptions | None = None, report: ReadReport | None = None
+) -> Iterator[Passage]:
     """Stream the passages of a corpus, in its own order.
 
+    Documents (text, Markdown, HTML, PDF, DOCX) are cut into passages below their headings; records (JSON Lines, CSV,
+    Parquet, collections) are passages already and stay whole unless ``options.passage_tokens`` is given.
+
     Args:
-        source: ``wikipedia`` for the embedded English summaries; a ``.jsonl`` file of passages; a ``.txt`` or ``.md``
-            file (one passage); a folder of such files, read in the order of their relative paths; ``trec:PATH``, a
-            collection in TREC format; or ``ir_datasets:NAME``.
+        source: ``wikipedia`` for the embedded English summaries; a file, or a folder of files, read in the order of
+            their relative paths; ``trec:PATH``, a collection in TREC format; ``ir_datasets:NAME``; or
+            ``datasets:NAME``, a Hugging Face data set by name or folder.
+        options: How documents are cut, what happens to near duplicates.
+        report: Is filled with what was read, skipped and refused; it is also logged when a folder ends.
 
     Raises:
-        DataError: for a missing file or a bad record, naming file, line and field.
-        UserError: for a source that is no corpus, or whose package is not installed.
+        DataError: for a missing file or a bad record, naming file, line and field; in a folder only for the whole of
+        it. UserError: for a source that is no corpus, or whose package is not installed.
     """
+    from rac.corpus.files import FileCorpus
+
+    options, report = options or ReadOptions(), report or ReadReport()
+    named = named_corpus(str(source))
+    if named is None:
+        return iter(FileCorpus(Path(source), options, report))
+    if options.passage_tokens is not None:
+        from rac.corpus.splitting import split_corpus
+
+        named = split_corpus(named, options.passage_tokens, options.overlap)
+    return _without_near_duplicates(named, options, report)
+
+
+def named_corpus(source: str) -> Iterator[Passage] | None:
+    """Stream a corpus that is given by name; None if the source is a path."""
     from rac.benchmarks.user_collections import is_collection, read_user_collection
-    from rac.corpus import files, wikipedia
+    from rac.corpus import tables, wikipedia
 
-    if is_collection(str(source)):
-        return read_user_collection(str(source))
-    if str(source) == wikipedia.NAME:
+    if is_collection(source):
+        return read_user_collection(source)
+    if source.startswith(tables.DATASETS):
+        return tables.read_datasets(source)
+    if source == wikipedia.NAME:
         return wikipedia.read_wikipedia()
-    return files.read_files(Path(source))
+    return None
 
 
-__all__ = ["read_corpus"]
+def _without_near_duplicates(
+    passages: Iterator[Passage], options: ReadOptions, report: ReadReport
+) -> Iterator[Passage]:
+    from rac.corpus.duplicates import DuplicateFinder
+
+    found = DuplicateFinder() if options.near_duplicates != "ignore" else None
+    drop = options.near_duplicates == "drop"
+    for number, passage in enumerate(passages):
+        if found is not None and found.add(f"{passage.title} {passage.text}", number, keep=not drop) is not None:
+            report.near_duplicates += 1
+            if drop:
+                report.dropped += 1
+                continue
+        report.passages += 1
+        yield passage
+    report.log()
+
+
+__all__ = ["NearDuplicates", "ReadOptions", "ReadReport", "named_corpus", "read_corpus"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -72,7 +72,7 @@ def build_index(passages: Iterable[Passage], settings: IndexSettings, path: Path
 
 def write_generation(
     folder: Path, passages: Iterable[Passage], settings: IndexSettings, *,
-    base: Generation | None = None, kept: NDArray | None = None,
+    base: Generation | None = None, kept: NDArray | None = None, finish: Callable[[Path], None] | None = None,
 ) -> None:  # fmt: skip
     """Write all files of a generation into an empty directory, the header last.
 
@@ -82,6 +82,7 @@ def write_generation(
         settings: Strategy, fields, analyzer.
         base: An index whose passages come before the new ones.
         kept: Rows of the passages of ``base`` to keep, ascending.
+        finish: Is called with the directory when all passages are written, to add files of its own before the header.
     """
     writers: list[Writer] = []
     for name in settings.retrievers:
@@ -119,6 +120,8 @@ def write_generation(
     if starts is not None:
         np.save(folder / STARTS, np.frombuffer(starts, np.int64), allow_pickle=False)
     made = {writer.name: writer.finish() for writer in writers}
+    if finish is not None:
+        finish(folder)
     generations.write_header(
         folder,
         {

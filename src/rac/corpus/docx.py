@@ -1,0 +1,122 @@
+"""DOCX by ``python-docx``: paragraphs, headings and tables of the document's body."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rac.corpus.documents import JOINT, Block, Section, title_of_file
+from rac.corpus.encoding import check_size
+from rac.errors import DataError, UserError
+
+SUFFIXES = (".docx",)
+_HEADING = re.compile(r"(?:heading|überschrift|titre|título) (\d)$", re.IGNORECASE)
+_MOST_UNPACKED = 512_000_000
+_MOST_RATIO = 200
+_SMALL = 10_000_000
+"""Below this many unpacked bytes no ratio is suspicious: repeated text packs very well."""
+
+
+def read_docx(path: Path, name: str, limit: int) -> Iterator[Section]:
+    """Yield the sections of a DOCX file; offsets are those of the extracted text.
+
+    Raises:
+        UserError: if ``python-docx`` is not installed.
+        DataError: for a damaged or encrypted file, one that unpacks to far too much, or one without text.
+    """
+    check_size(path, limit)
+    _check_archive(path)
+    try:
+        import docx
+    except ImportError as error:
+        raise UserError(
+            "DOCX files need a package that is not installed; run: pip install 'rac-clarify[documents]'"
+        ) from error
+    try:
+        document = docx.Document(str(path))
+    except Exception as error:  # python-docx lets errors of lxml, zipfile and its own parts through
+        raise DataError(path, f"is damaged or no DOCX ({type(error).__name__}: {error})") from error
+    found = False
+    for section in _sections(document, name):
+        found = True
+        yield section
+    if not found:
+        raise DataError(path, "holds no text; remove it, or fill it")
+
+
+def _check_archive(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(info.file_size for info in archive.infolist())
+            packed = sum(info.compress_size for info in archive.infolist()) or 1
+            encrypted = "EncryptedPackage" in archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        with path.open("rb") as handle:
+            old = handle.read(4) == b"\xd0\xcf\x11\xe0"
+        reason = "is encrypted or an old .doc; save it as .docx without a password" if old else "is damaged or no DOCX"
+        raise DataError(path, reason if old else f"{reason} ({error})") from error
+    if encrypted:
+        raise DataError(path, "is encrypted; give a copy without a password")
+    if unpacked > _MOST_UNPACKED or (unpacked > _SMALL and unpacked > _MOST_RATIO * packed):
+        raise DataError(
+            path,
+            f"unpacks from {packed / 1e6:,.1f} to {unpacked / 1e6:,.0f} MB, as no document does; it was not opened",
+        )
+
+
+def _sections(document: Any, name: str) -> Iterator[Section]:
+    title, description = title_of_file(name)
+    own = " ".join((document.core_properties.title or "").split())
+    headings: list[tuple[int, str]] = []
+    blocks: list[Block] = []
+    offset = 0
+
+    def path() -> tuple[str, ...]:
+        path = tuple(text for _, text in headings)
+        return (own, *path) if own and path[:1] != (own,) else path or (title,)
+
+    def section() -> Section:
+        return Section(path(), tuple(blocks), description if path() == (title,) else "")
+
+    for item in document.iter_inner_content():
+        if hasattr(item, "rows"):
+            texts = [_row(row) for row in item.rows]
+        else:
+            texts = [" ".join(item.text.split())]
+            level = _level(item)
+            if level is not None and texts[0]:
+                if blocks:
+                    yield section()
+                    blocks = []
+                while headings and headings[-1][0] >= level:
+                    headings.pop()
+                headings.append((level, texts[0]))
+                continue
+        for text in texts:
+            if text.strip(" |"):
+                blocks.append(Block(text, offset, offset + len(text)))
+                offset += len(text) + len(JOINT)
+    if blocks:
+        yield section()
+
+
+def _row(row: Any) -> str:
+    """Return the cells of a table row; a cell that spans columns is given once."""
+    cells: list[Any] = []
+    for cell in row.cells:
+        if not cells or cell._tc is not cells[-1]._tc:
+            cells.append(cell)
+    return " | ".join(" ".join(cell.text.split()) for cell in cells)
+
+
+def _level(paragraph: Any) -> int | None:
+    """Return the level of a heading (0 for the title), None for other paragraphs."""
+    style = paragraph.style
+    name = (style.name or "") if style is not None else ""
+    if name.lower() == "title":
+        return 0
+    found = _HEADING.match(name)
+    return int(found[1]) if found else None

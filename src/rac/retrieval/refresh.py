@@ -1,0 +1,143 @@
+"""``index_corpus``: build an index of a corpus, or bring one up to date by reading only the files that changed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rac.corpus import ReadOptions, ReadReport, named_corpus, read_corpus
+from rac.corpus.files import FileCorpus
+from rac.corpus.manifest import Manifest, compare, read_files
+from rac.corpus.report import Problem
+from rac.errors import UserError
+from rac.records import Passage
+from rac.retrieval import build_index, generations, open_index
+from rac.retrieval.base import Index
+from rac.retrieval.build import write_generation
+from rac.retrieval.settings import IndexSettings
+
+if TYPE_CHECKING:
+    from rac.retrieval.local import LocalIndex
+
+log = logging.getLogger(__name__)
+
+Change = Callable[[Iterable[Passage]], Iterable[Passage]]
+"""Done to every passage before it is indexed."""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """An index that is up to date, what was read for it, and a sentence on what was done ("" for a new index)."""
+
+    index: Index
+    report: ReadReport
+    note: str = ""
+
+
+def index_corpus(
+    source: str, settings: IndexSettings, path: Path, options: ReadOptions | None = None, *,
+    change: Change | None = None, change_key: str = "",
+) -> Refreshed:  # fmt: skip
+    """Make the index at ``path`` one of the corpus as it is now.
+
+    If it was built from the same files with the same settings and options, only files that were added or changed since
+    are read, and passages of removed ones are taken out; otherwise it is built whole. Either way it is published by one
+    rename at the end: a run that is killed leaves the index as it was. The passages of an index that was brought up to
+    date are the same as those of a new one; those of changed files come last.
+
+    Args:
+        source: As in ``read_corpus``.
+        settings: Strategy, fields, analyzer.
+        path: The directory of the index.
+        options: How documents are read.
+        change: Is done to passages before they are indexed; ``change_key`` names it, to notice that it is another one.
+        change_key: See ``change``.
+
+    Raises:
+        UserError: for a corpus without text; see also ``read_corpus`` and ``build_index``.
+    """
+    options, report = options or ReadOptions(), ReadReport()
+    if settings.strategy == "milvus" or named_corpus(source) is not None:
+        passages = read_corpus(source, options, report)
+        return Refreshed(build_index(change(passages) if change else passages, settings, path), report)
+    corpus = FileCorpus(Path(source), options, report)
+    key = {"source": str(Path(source).resolve()), "options": asdict(options), "change": change_key}
+    old, why = _known(path, settings, key)
+    files = corpus.files()
+    if old is None:
+        manifest = Manifest(key)
+        return Refreshed(
+            _write(path, settings, corpus, manifest, read_files(corpus, files, manifest), change), report, why
+        )
+    index, before = old
+    changes = compare(before, files)
+    report.unchanged = len(changes.kept)
+    for entry in changes.kept:
+        if entry.problem:
+            report.problems.append(Problem(entry.name, entry.problem, entry.passages))
+    if not changes:
+        corpus.finish()
+        return Refreshed(index, report, f"unchanged: {len(changes.kept)} files, nothing was read again")
+    manifest = Manifest(key, changes.kept)
+    names = {entry.name for entry in changes.kept}
+    rows, start = [np.empty(0, np.int64)], 0
+    for entry in before.entries:
+        if entry.name in names:
+            rows.append(np.arange(start, start + entry.passages, dtype=np.int64))
+        start += entry.passages
+    kept = np.concatenate(rows)
+    owners = np.repeat(np.arange(len(changes.kept)), [entry.passages for entry in changes.kept])
+    for row, owner in zip(kept.tolist(), owners.tolist(), strict=True):
+        corpus.remember(index.opened.store[row], owner)
+    found = read_files(corpus, changes.read, manifest)
+    updated = _write(path, settings, corpus, manifest, found, change, base=index, kept=kept if len(kept) else None)
+    new = f"{changes.new} new, {changes.changed} changed, {changes.gone} removed"
+    return Refreshed(updated, report, f"files: {new}, {len(changes.kept)} unchanged and not read again")
+
+
+def _known(path: Path, settings: IndexSettings, key: dict) -> tuple[tuple[LocalIndex, Manifest] | None, str]:
+    """Return the index that can be brought up to date and its manifest, or None and why all has to be read."""
+    from rac.retrieval.local import LocalIndex
+
+    if not (path / generations.CURRENT).exists():
+        return None, ""
+    try:
+        index = open_index(path, settings)
+        manifest = Manifest.read(index.opened.folder) if isinstance(index, LocalIndex) else None
+    except UserError as error:
+        return None, f"the index is built anew, since the one that was there does not fit: {error}"
+    if manifest is None or not isinstance(index, LocalIndex):
+        return None, "the index is built anew, since the one that was there does not say which files it was made of"
+    if manifest.key != key:
+        return None, "the index is built anew, since it was made of another corpus or read with other options"
+    if sum(entry.passages for entry in manifest.entries) != len(index):
+        return None, "the index is built anew, since passages were added or deleted by hand"
+    return (index, manifest), ""
+
+
+def _write(
+    path: Path, settings: IndexSettings, corpus: FileCorpus, manifest: Manifest, passages: Iterator[Passage],
+    change: Change | None, *, base: LocalIndex | None = None, kept: np.ndarray | None = None,
+) -> Index:  # fmt: skip
+    """Publish a generation of kept and new passages with its manifest."""
+
+    def finish(folder: Path) -> None:
+        corpus.finish()
+        manifest.write(folder)
+
+    def all_passages() -> Iterator[Passage]:
+        yield from change(passages) if change else passages
+        if not corpus.report.passages and not corpus.report.unchanged:
+            corpus.finish()  # says why there is nothing, better than an index without passages would
+
+    with generations.new_generation(path) as folder:
+        write_generation(
+            folder, all_passages(), settings, base=base.opened if base is not None and kept is not None else None,
+            kept=kept, finish=finish,
+        )  # fmt: skip
+    return open_index(path, settings)
