@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 RUN_SYSTEMS = ("rac", "grounded", "ungrounded")
 """Models of a run that can be asked, the best first."""
+NOTHING = "the query retrieves nothing from the index"
 
 
 @dataclass(frozen=True)
@@ -258,8 +259,7 @@ class Asker:
         found = list(passages) if passages is not None else self.retrieve(query, top_k)
         timings = {"retrieve": time.perf_counter() - started}
         if not found:
-            why = "no passage was given" if passages is not None else "the query retrieves nothing from the index"
-            return Answer(query, None, f"{why}, so there is nothing to ask from", (), None, (), (), self.name, timings)
+            return self.nothing_found(query, "no passage was given" if passages is not None else NOTHING, timings)
         started = time.perf_counter()
         prompt = build_prompt(self.tokenizer, query, found if self.grounded else None, self.settings)
         candidates = list((yield Wanted(prompt, 0, seed)))
@@ -278,6 +278,11 @@ class Asker:
         if not self.tuned and (answer := self._from_template(query, found, tuple(candidates), timings)):
             return answer
         return Answer(query, None, self._refusal(scores[best], len(candidates), min_faithfulness), *common, timings)
+
+    def nothing_found(self, query: str, why: str = NOTHING, timings: dict[str, float] | None = None) -> Answer:
+        """Return the answer where D is empty."""
+        reason = f"{why}, so there is nothing to ask from"
+        return Answer(query, None, reason, (), None, (), (), self.name, timings or {})
 
     def _passes(self, score: SelectionScore, min_faithfulness: float) -> bool:
         supported = [o for o, ok in zip(score.options, score.supported, strict=True) if ok]
