@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rac.arithmetic import use_wide_float32
 from rac.distributions import distribution_file
 from rac.errors import UserError
 from rac.files import atomic_path, read_json, sha256_json, write_json
@@ -140,7 +141,7 @@ def load_model(
     Args:
         name: ``embedded``, a folder written by ``save_model`` (full model or adapter), or a hub id.
         device: A torch device.
-        dtype: A torch dtype name. On CPU keep float32: bfloat16 is many times slower there.
+        dtype: A torch dtype name. bfloat16 on a CPU pays only where ``rac.arithmetic.has_fast_bfloat16`` says so.
 
     Returns:
         The model (with the adapter loaded and active, if the folder holds one) and the tokenizer.
@@ -151,6 +152,8 @@ def load_model(
     import torch
     import transformers
 
+    if torch.device(device).type == "cpu":
+        use_wide_float32()
     source = resolve_model(name)
     base = _base_of(source)
     tokenizer = _load_tokenizer(base)

@@ -24,7 +24,8 @@ from training_support import fixed_pairs, fixed_trees, tiny_llama
 
 TREES = fixed_trees(12)
 PAIRS = fixed_pairs(12)
-FAST = {"batch_size": 4, "learning_rate": 1e-2, "checkpoint_seconds": 1e9}
+# float32 everywhere, so that what is compared closely does not depend on the processor.
+FAST = {"batch_size": 4, "learning_rate": 1e-2, "checkpoint_seconds": 1e9, "precision": "float32"}
 
 
 def log_of(folder: Path) -> list[dict[str, Any]]:
@@ -95,6 +96,40 @@ def test_preference_training_widens_the_margin(tmp_path: Path, loss: str) -> Non
     assert record.last_loss < record.first_loss
     assert lines[-1]["accuracy"] > lines[0]["accuracy"] or lines[-1]["accuracy"] == 1
     assert lines[-1]["margins"] > lines[0]["margins"]
+
+
+def test_a_falling_chosen_log_probability_is_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # The classic failure: the two questions differ in one token, so that pushing the rejected one down takes the
+    # chosen one along, and nothing holds its likelihood.
+    pairs = [
+        Tree(tree.id, tree.prompt_ids, [[*tree.branches[0], 7, 9, 11, 2], [*tree.branches[0], 7, 9, 12, 2]])
+        for tree in TREES
+    ]
+    settings = Stage2(loss="dpo", epochs=8, nll_weight=0.0, beta=0.5, **{**FAST, "learning_rate": 5e-2})
+    with caplog.at_level(logging.INFO):
+        record = train_preference(tiny_llama(), pairs, settings, output_dir=tmp_path, seed=1)
+    lines = log_of(tmp_path)
+    # By loss, margin and accuracy alone all is well.
+    assert record.last_loss < record.first_loss
+    assert lines[-1]["margins"] > lines[0]["margins"] and lines[-1]["accuracy"] == 1
+    # And yet the chosen questions became less likely: in every line of the log, in the record, and as a warning.
+    assert lines[-1]["logps/chosen"] < lines[0]["logps/chosen"] - 5
+    assert lines[-1]["logps/chosen_change"] < -5
+    assert record.extra["last nll/chosen"] > record.extra["first nll/chosen"] + 0.5
+    assert record.extra["last logps/chosen_change"] < -5
+    (warning,) = [r for r in caplog.records if "bought with likelihood" in r.message and r.levelname == "WARNING"]
+    assert "raise nll_weight or lower the learning rate" in warning.message
+
+
+def test_with_the_likelihood_of_the_chosen_there_is_no_such_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Stage2(loss="dpo", epochs=4, nll_weight=1.0, **FAST)
+    with caplog.at_level(logging.INFO):
+        record = train_preference(tiny_llama(), PAIRS, settings, output_dir=tmp_path, seed=1)
+    assert record.extra["last nll/chosen"] < record.extra["first nll/chosen"]
+    assert "log-probability per token went from" in caplog.text
+    assert not [r for r in caplog.records if r.levelname == "WARNING"]
 
 
 @pytest.mark.parametrize("stage", ["supervised", "preference"])
@@ -262,7 +297,7 @@ def test_gradient_checkpointing_changes_no_loss(tmp_path: Path) -> None:
 
 
 def test_bfloat16_autocast_trains(tmp_path: Path) -> None:
-    settings = Stage1(precision="bfloat16", epochs=6, **FAST)
+    settings = Stage1(**{**FAST, "precision": "bfloat16", "epochs": 6})
     record = train_supervised(tiny_llama(), TREES, settings, output_dir=tmp_path, seed=1)
     assert record.last_loss < record.first_loss
 

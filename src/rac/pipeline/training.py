@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rac.arithmetic import has_fast_bfloat16
 from rac.errors import UserError
 from rac.files import ResumableLines, read_records, sha256_json, write_records
 from rac.models import load_model, load_tokenizer, model_fingerprint
@@ -48,10 +49,17 @@ def device_of(run: RunDirectory) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def load_run_model(run: RunDirectory, name: str) -> tuple[Any, Any]:
-    """Load the base model (``base``) or a model of the run, with its tokenizer."""
+def load_run_model(run: RunDirectory, name: str, *, dtype: str | None = None) -> tuple[Any, Any]:
+    """Load the base model (``base``) or a model of the run, with its tokenizer; ``dtype`` None: the recipe's."""
     source = run.recipe.model.base if name == "base" else run / "models" / name
-    return load_model(source, device=device_of(run), dtype=run.recipe.model.dtype)
+    return load_model(source, device=device_of(run), dtype=dtype or run.recipe.model.dtype)
+
+
+def sampling_dtype(run: RunDirectory) -> str:
+    """Return the dtype in which the run samples questions for pairs."""
+    if run.recipe.pairs.precision != "auto":
+        return run.recipe.pairs.precision
+    return "bfloat16" if has_fast_bfloat16(device_of(run)) else run.recipe.model.dtype
 
 
 def ground(run: RunDirectory, split: str, counts: Counter[str]) -> list[Grounding]:
@@ -161,7 +169,7 @@ def sample_questions(
     lines = ResumableLines(run / "work" / f"samples-{name}.jsonl", digest)
     missing = [identity for identity in prompts if identity not in lines.done]
     if missing:
-        model, tokenizer = load_run_model(run, name)
+        model, tokenizer = load_run_model(run, name, dtype=sampling_dtype(run))
         generator = LocalGenerator(model, tokenizer, max_new_tokens=run.recipe.evaluation.max_new_tokens)
         missing.sort(key=lambda identity: (len(prompts[identity].ids), identity))
         with Progress(f"sampling from {name}", len(prompts), unit="queries", done=len(lines.done)) as progress:

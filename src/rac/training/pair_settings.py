@@ -45,6 +45,10 @@ class Pairs(BaseModel):
     temperature: float = Field(1.0, gt=0, description="Temperature of the samples.")
     top_p: float = Field(0.95, gt=0, le=1, description="Nucleus of the samples.")
     top_k: int = Field(0, ge=0, description="Sample among the k most probable tokens only; 0 is no limit.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="Arithmetic of sampling; `auto` is bfloat16 where the device multiplies it in hardware.",
+    )
     filter: bool = Field(
         True,
         description="Score candidates: drop a C_q+ with an unsupported or repeated option, and a C_q- without a fault. "

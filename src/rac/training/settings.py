@@ -34,7 +34,9 @@ class Optimisation(BaseModel):
         0, ge=0, description="Lowest layers that stay as they are, together with the embeddings."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Arithmetic of forward and backward; `auto` is bfloat16 on a GPU that has it, else float32."
+        "auto",
+        description="Arithmetic of forward and backward (the weights stay float32); `auto` is bfloat16 where the "
+        "device multiplies it in hardware (GPUs, CPUs with AVX512-BF16 or AMX), else float32.",
     )
     gradient_checkpointing: bool = Field(
         False, description="Compute activations twice instead of keeping them: a third slower, much less memory."

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
+from rac.arithmetic import has_fast_bfloat16
 from rac.errors import UserError
 from rac.training.logps import branch_logps
 from rac.training.objectives import Objective, Totals
@@ -148,7 +149,7 @@ def training_arguments(folder: str, settings: Any, *, steps: int, seed: int, dev
     """
     half = settings.precision
     if half == "auto":
-        half = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+        half = "bfloat16" if has_fast_bfloat16(device) else "float32"
     distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
     kinds = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
     try:
