@@ -61,7 +61,7 @@ def test_killed_at_any_point_the_next_start_ends_with_the_same_weights(
 @pytest.mark.parametrize("stage", ["supervised", "preference"])
 def test_two_processes_give_the_losses_of_one(tmp_path: Path, stage: str) -> None:
     """Gloo on the CPU; 12 prompts in steps of 5, so that the last step of an epoch has an odd number."""
-    options = {"batch_size": 5, "epochs": 2, "learning_rate": 1e-3}
+    options = {"batch_size": 5, "epochs": 2, "learning_rate": 1e-3, "precision": "float32"}
     assert run(stage, tmp_path / "one", **options) == 0
     port = free_port()
     processes = [
