@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from rac.files import read_records, write_records
+from rac.metrics.selection import SelectionScorer
 from rac.records import Passage, PreferencePair
 from rac.training.pair_settings import Pairs
 from rac.training.pairs import PairSource, make_pairs, normalise, option_value, similarity
@@ -80,6 +81,15 @@ def test_best_of_n_takes_the_good_sample_most_like_gold() -> None:
     like = "Do you mean the game Rescue or else the book Rescue?"
     pairs, _ = make(Pairs(), source(grounded=(other, like, FILM)))
     assert pairs[0].chosen == like
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_options_that_say_what_a_thing_is_come_first(first: bool) -> None:
+    """The real scorer, since only it knows that "non book" is another kind of claim."""
+    negated = "Do you mean non book Rescue or book Rescue?"
+    candidates = source(gold=(negated,), grounded=(negated, GAME_BOOK, FILM))
+    (pair,), _ = make_pairs([candidates], Pairs(natural_first=first), seed=0, scorer=SelectionScorer())
+    assert pair.chosen == (GAME_BOOK if first else negated)
 
 
 def test_best_of_n_falls_back_to_gold_and_then_drops() -> None:

@@ -57,6 +57,11 @@ class Pairs(BaseModel):
     min_options: int | None = Field(
         None, ge=0, description="Fewest options of C_q+; empty: as many as gold offers, up to two."
     )
+    natural_first: bool = Field(
+        True,
+        description="Among equally faithful samples for C_q+ prefer those that say what a thing is over those that say "
+        "what it is not (`non T`): that claim asks for a comparison of passages, and users for a riddle.",
+    )
     margin: float = Field(
         0.3,
         ge=0,

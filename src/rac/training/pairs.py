@@ -87,6 +87,7 @@ class _Candidate:
     faithfulness: float | None = None
     value: float = 0.0
     options: int = 0
+    negated: int = 0
     distance: float = 0.0
     label: str = ""
 
@@ -175,6 +176,7 @@ class _Maker:
             candidate.faithfulness = float(score.faithfulness)
             candidate.value = option_value(score)
             candidate.options = len(score.options)
+            candidate.negated = sum(getattr(option, "kind", "") == "NOT-TYPE" for option in score.options)
         return candidate
 
     def _unique(self, texts: Sequence[str], kind: str) -> list[_Candidate]:
@@ -213,7 +215,12 @@ class _Maker:
         if settings.positives == "best-of-n":
             # All good ones are equally faithful: the one worded most like gold is the most natural.
             texts = [c.text for c in gold]
-            good.sort(key=lambda c: -max((similarity(c.text, t) for t in texts), default=0.0))
+            good.sort(
+                key=lambda c: (
+                    settings.natural_first * c.negated,
+                    -max((similarity(c.text, t) for t in texts), default=0.0),
+                )
+            )
             good = good or [c for c in gold if self._is_good(c, least)]
         if not good:
             self.counts["queries dropped: no C+ with supported, different options"] += 1
