@@ -101,7 +101,8 @@ def test_known_terms_only(passages: list[Passage], tmp_path: Path) -> None:
     assert all(a.score >= b.score > 0 for some in hits for a, b in itertools.pairwise(some))
 
 
-def test_results_do_not_depend_on_the_batch_or_the_threads(tmp_path: Path) -> None:
+def test_results_do_not_depend_on_the_batch_or_the_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rac.retrieval.postings._WORTH_A_THREAD", 10)
     rng = np.random.default_rng(1)
     corpus = [Passage(id=str(n), text=" ".join(rng.choice(WORDS, 5))) for n in range(300)]
     queries = [" ".join(rng.choice(WORDS, 3)) for _ in range(40)]

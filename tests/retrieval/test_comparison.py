@@ -123,6 +123,47 @@ def test_bad_comparisons_are_refused(text: str, message: str, tmp_path: Path) ->
         load_comparison(str(write(tmp_path / "c.yaml", text)))
 
 
+def test_a_comparison_may_extend_another(tmp_path: Path) -> None:
+    write(tmp_path / "base.yaml", "depth: 30\ndatasets: {a: {benchmark: claqua}}\nstrategies: {bm25: {}, x: {k1: 1}}")
+    more = write(tmp_path / "more.yaml", "extends: base.yaml\nname: more\nstrategies: {x: {k1: 2}, y: {b: 0.5}}")
+    made = load_comparison(str(more))
+    assert (made.name, made.depth, list(made.strategies), list(made.datasets)) == (
+        "more",
+        30,
+        ["bm25", "x", "y"],
+        ["a"],
+    )
+    assert made.settings("x").k1 == 2
+    shipped = load_comparison(str(write(tmp_path / "s.yaml", "extends: lexical\nstrategies: {y: {b: 0.5}}")))
+    assert [*load_comparison("lexical").strategies, "y"] == list(shipped.strategies)
+
+
+@pytest.mark.parametrize(
+    ("parent", "message"), [("[1]", "names no other"), ("c.yaml", "names no other"), ("nope", "no")]
+)
+def test_what_cannot_be_extended_is_refused(parent: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        load_comparison(str(write(tmp_path / "c.yaml", f"extends: {parent}\nstrategies: {{}}")))
+
+
+@pytest.mark.extra
+def test_a_text_that_several_turns_ask_is_searched_once(
+    data: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [json.loads(line) for line in Path(data["examples"]).read_text(encoding="utf-8").splitlines()]
+    again = write(
+        tmp_path / "again.jsonl", "".join(json.dumps({**r, "id": f"{r['id']}{n}"}) + "\n" for r in rows for n in "ab")
+    )
+    asked: list[list[str]] = []
+    real = comparison_module._step
+    monkeypatch.setattr(
+        comparison_module, "_step", lambda spec, *rest: asked.append(spec.get("queries", [])) or real(spec, *rest)
+    )
+    made = make({**data, "examples": str(again)}, strategies={"bm25": {}})
+    cell = run_comparison(made, tmp_path / "out").cell("own", "bm25")
+    assert len(asked[-1]) == 6 and len(cell.values["Recall@5"]) == 12
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(UserError, match="did you mean 'benchmarks'"):
         load_comparison("benchmark")

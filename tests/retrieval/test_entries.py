@@ -20,13 +20,14 @@ def test_each_choice_of_fields() -> None:
     assert entries(DUNE, "facets") == ["Dune (novel): 1965 novel", "Dune (novel): book", "Dune (novel): novel"]
     assert entries(DUNE, "facets+text") == [*entries(DUNE, "facets"), *entries(DUNE, "title+text")]
     assert entries(DUNE, "queries") == ["Dune (novel)", "dune", "desert planet"]
+    assert entries(DUNE, "queries+text") == ["dune", "desert planet", *entries(DUNE, "title+text")]
 
 
 def test_what_lacks_a_field_is_still_found() -> None:
     assert entries(Passage(id="a", title="Only"), "text") == ["Only"]
     assert entries(Passage(id="a", title="T", text="One. Two."), "facets") == ["T: One."]
     assert entries(Passage(id="a", text="no stop"), "facets") == ["no stop"]
-    assert entries(Passage(id="a", text="x"), "queries") == ["x"]
+    assert entries(Passage(id="a", text="x"), "queries") == entries(Passage(id="a", text="x"), "queries+text") == ["x"]
     assert entries(Passage(id="a"), "title+text") == [""]
 
 

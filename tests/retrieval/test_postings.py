@@ -88,6 +88,7 @@ def test_many_queries_are_cut_into_chunks(tmp_path: Path, monkeypatch: pytest.Mo
     queries = [query({term % TERMS: 1.0}) for term in range(25)] + [query({})]
     whole = postings.search(queries, 4)
     monkeypatch.setattr("rac.retrieval.postings._TOUCHED", 10)
+    monkeypatch.setattr("rac.retrieval.postings._WORTH_A_THREAD", 1)
     cut = postings.search(queries, 4, threads=3)
     assert [(r.tolist(), s.tolist()) for r, s in cut] == [(r.tolist(), s.tolist()) for r, s in whole]
 

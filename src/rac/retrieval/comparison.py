@@ -129,13 +129,14 @@ def _cell(
     comparison: Comparison, dataset: str, strategy: str, judged: Judged, corpus: Path, folder: Path
 ) -> Cell:  # fmt: skip
     settings = comparison.settings(strategy)
-    queries = list(judged.queries)
+    # Turns of several conversations may ask the same; each text is searched once.
+    texts = list(dict.fromkeys(judged.queries.values()))
     built_from = {
         "corpus": sha256_file(corpus), "rac": rac.__version__,
         "settings": settings.model_dump(mode="json", exclude=set(SEARCH_TIME)),
     }  # fmt: skip
     key = sha256_json({
-        "built": built_from, "settings": settings.model_dump(mode="json"), "queries": judged.queries,
+        "built": built_from, "settings": settings.model_dump(mode="json"), "queries": texts,
         "depth": comparison.depth,
     })  # fmt: skip
     path = folder / "cells" / dataset / f"{strategy}.json"
@@ -145,12 +146,13 @@ def _cell(
         costs = _build(index, settings, corpus, folder)
         spec = {
             "step": "search", "index": str(index), "settings": settings.model_dump(mode="json"),
-            "queries": list(judged.queries.values()), "depth": comparison.depth,
+            "queries": texts, "depth": comparison.depth,
         }  # fmt: skip
         found = _step(spec, folder, f"searching with '{strategy}' on '{dataset}'")
         kept = {"key": key, "rankings": found.pop("rankings"), "costs": {**costs, **found}}
         write_json(path, kept)
-    rankings = dict(zip(queries, kept["rankings"], strict=True))
+    found_by_text = dict(zip(texts, kept["rankings"], strict=True))
+    rankings = {identity: found_by_text[text] for identity, text in judged.queries.items()}
     costs = {name: kept["costs"].get(name) for name in COSTS}
     return Cell(dataset, strategy, measure(rankings, judged), costs)
 

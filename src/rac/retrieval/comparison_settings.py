@@ -79,8 +79,30 @@ def shipped_comparisons() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_comparison(name: str) -> Comparison:
+def _extended(path: Path, values: dict[str, Any], below: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the values of a comparison that ``extends`` another; its datasets and strategies come after those."""
+    parent = values.pop("extends", None)
+    if parent is None:
+        return values
+    beside = path.parent / parent if isinstance(parent, str) else path
+    if not isinstance(parent, str) or beside.resolve() in (*below, path.resolve()):
+        raise DataError(path, "names no other comparison; give a YAML file or a shipped one", field="extends")
+    name = str(beside) if beside.is_file() else parent
+    base = load_comparison(name, (*below, path.resolve())).model_dump(mode="json")
+    for key in ("datasets", "strategies", "common"):
+        if isinstance(values.get(key, {}), Mapping):
+            values[key] = {**base.pop(key), **values.get(key, {})}
+    return {**base, **values}
+
+
+def load_comparison(name: str, below: tuple[Path, ...] = ()) -> Comparison:
     """Read and check a comparison, given by path or by the name of a shipped one.
+
+    A file may say ``extends: NAME`` to take everything of another one and add datasets and strategies.
+
+    Args:
+        name: Path or name.
+        below: Files that extend this one.
 
     Raises:
         UserError: if there is none, or a key or value cannot be used.
@@ -101,8 +123,9 @@ def load_comparison(name: str) -> Comparison:
         ) from error
     if not isinstance(values, Mapping):
         raise DataError(path, "must be a mapping with `datasets:` and `strategies:`")
+    values = _extended(path, dict(values), below)
     try:
-        comparison = Comparison.model_validate(dict(values))
+        comparison = Comparison.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -27,7 +27,8 @@ def entries(passage: Passage, fields: str) -> list[str]:
         passage: The passage.
         fields: ``text``; ``title+text``; ``facets`` (its name with its short description and with each type; a passage
             without any of these gives its first sentence); ``facets+text`` (these, and title and text); ``queries``
-            (its title and each query in its meta data; a passage without queries gives title and text).
+            (its title and each query in its meta data; a passage without queries gives title and text);
+            ``queries+text`` (each query in its meta data, and title and text).
 
     Example:
         >>> entries(Passage(id="d", title="Dune (novel)", description="1965 novel", text="..."), "facets")
@@ -42,15 +43,15 @@ def entries(passage: Passage, fields: str) -> list[str]:
         facets = [f"{name}: {facet}" if name else facet for facet in (passage.description, *passage.types) if facet]
         facets = list(dict.fromkeys(facets)) or [_short(passage)]
         return facets if fields == "facets" else list(dict.fromkeys([*facets, full_text(passage)]))
-    if fields == "queries":
+    if fields in ("queries", "queries+text"):
         queries = passage.meta.get(QUERIES_KEY) or []
         if not isinstance(queries, list) or not all(isinstance(query, str) for query in queries):
             raise UserError(
                 f"passage '{passage.id}' has meta['{QUERIES_KEY}'] = {queries!r:.60}, which is not a list of strings; "
                 "make it one, or index other fields"
             )
-        if not queries:
-            return [full_text(passage)]
+        if not queries or fields == "queries+text":
+            return list(dict.fromkeys([*queries, full_text(passage)]))
         return list(dict.fromkeys([passage.title, *queries] if passage.title else queries))
     raise ValueError(f"unknown fields {fields!r}")
 

@@ -110,7 +110,7 @@ class LocalIndex:
 
     def _retrieve(self, opened: Generation, queries: list[str], depth: int) -> list[list[Found]]:
         """Rank passages: each retriever's entries collapsed to passages, then fused."""
-        threads = self.settings.threads or os.cpu_count() or 1
+        threads = self.settings.threads or usable_cores()
         retrievers = opened.retrievers
         reach = max(depth, self.settings.fusion_depth) if len(retrievers) > 1 else depth
         rankings = {}
@@ -216,6 +216,13 @@ class LocalIndex:
             "format": header["format"],
             "rac": header["rac"],
         }
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use, which a container or ``taskset`` may limit."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _alone(name: str, rows: NDArray, scores: NDArray) -> list[Found]:

@@ -31,6 +31,7 @@ Weigh = Callable[[NDArray, NDArray, NDArray, NDArray], NDArray]
 NAMES = {name: f"{name}.csc.index.npy" for name in ("indptr", "indices", "data")}
 _BLOCK = 2_000_000
 _TOUCHED = 4_000_000
+_WORTH_A_THREAD = 500_000  # postings, about 2 ms
 
 
 class PostingsWriter:
@@ -174,22 +175,25 @@ class Postings:
         Args:
             queries: Per query its distinct terms, ascending, and their weights.
             depth: How many rows at most.
-            threads: Threads over chunks of queries; scipy's product runs outside Python's lock.
+            threads: Threads over chunks of queries at most; scipy's product runs outside Python's lock. Small batches
+                take fewer, since a thread costs more than it saves there.
         """
-        chunks = self._chunks(queries, threads)
+        costs = [int(np.sum(self.indptr[terms + 1] - self.indptr[terms])) if len(terms) else 0 for terms, _ in queries]
+        threads = min(threads, 1 + sum(costs) // _WORTH_A_THREAD)
+        chunks = self._chunks(queries, costs, threads)
         if threads <= 1 or len(chunks) <= 1:
             return [ranked for chunk in chunks for ranked in self._search_chunk(chunk, depth)]
         with ThreadPoolExecutor(threads) as pool:
             found = pool.map(lambda chunk: self._search_chunk(chunk, depth), chunks)
             return [ranked for chunk in found for ranked in chunk]
 
-    def _chunks(self, queries: Sequence[Query], threads: int) -> list[Sequence[Query]]:
+    @staticmethod
+    def _chunks(queries: Sequence[Query], costs: Sequence[int], threads: int) -> list[Sequence[Query]]:
         """Cut the queries so that a chunk touches a bounded number of postings and every thread gets some."""
         chunks: list[Sequence[Query]] = []
         largest = max(1, min(256, -(-len(queries) // max(threads, 1))))
         start, touched = 0, 0
-        for number, (terms, _) in enumerate(queries):
-            cost = int(np.sum(self.indptr[terms + 1] - self.indptr[terms])) if len(terms) else 0
+        for number, cost in enumerate(costs):
             if number > start and (touched + cost > _TOUCHED or number - start >= largest):
                 chunks.append(queries[start:number])
                 start, touched = number, 0

@@ -33,11 +33,11 @@ class IndexSettings(BaseModel):
         "bm25",
         description="how passages are found: by words, by embeddings, by learned word weights, by several at once",
     )
-    fields: Literal["text", "title+text", "facets", "facets+text", "queries"] = Field(
+    fields: Literal["text", "title+text", "facets", "facets+text", "queries", "queries+text"] = Field(
         "title+text",
         description="what is indexed of a passage: its text; title, types, description and text; one entry per facet "
         "(name with short description or type), alone or beside the text; or one entry per query that the passage "
-        "answers (meta key 'queries')",
+        "answers (meta key 'queries'), alone or beside the text",
     )
     language: Language = Field("english", description="language of stemmer and stop words; 'none' uses neither")
     stemming: bool = Field(True, description="reduce words to their stems ('paintings' finds 'painting')")

@@ -30,8 +30,9 @@ class Vocabulary:
     """Looks a term up by binary search in the file, so that opening costs nothing."""
 
     def __init__(self, folder: Path) -> None:
-        self._offsets = open_array(folder / OFFSETS, "int64")
-        self._numbers = open_array(folder / NUMBERS, "int32")
+        # Views: an element of a NumPy array costs several times more to read than one of a view.
+        self._offsets = open_array(folder / OFFSETS, "int64").data
+        self._numbers = open_array(folder / NUMBERS, "int32").data
         path = folder / TERMS
         try:
             with path.open("rb") as handle:
@@ -39,7 +40,7 @@ class Vocabulary:
                 self._bytes = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
         except OSError as error:
             raise DataError(path, "is missing; build the index again") from error
-        if len(self._offsets) != len(self._numbers) + 1 or int(self._offsets[-1]) != size:
+        if len(self._offsets) != len(self._numbers) + 1 or self._offsets[-1] != size:
             raise DataError(path, "does not have the length that its index says; build the index again")
 
     def __len__(self) -> int:
@@ -51,7 +52,7 @@ class Vocabulary:
         low, high = 0, len(self._numbers)
         while low < high:
             middle = (low + high) // 2
-            found = self._bytes[int(self._offsets[middle]) : int(self._offsets[middle + 1]) - 1]
+            found = self._bytes[self._offsets[middle] : self._offsets[middle + 1] - 1]
             if found == wanted:
                 return int(self._numbers[middle])
             if found < wanted:
