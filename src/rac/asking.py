@@ -18,6 +18,7 @@ from rac.prompting import Prompt, PromptSettings, build_prompt
 from rac.records import Passage
 
 if TYPE_CHECKING:
+    from rac.generation.openai_settings import OpenAIServer
     from rac.retrieval import Index
 
 log = logging.getLogger(__name__)
@@ -137,13 +138,18 @@ class Asker:
         self.scorer = SelectionScorer(min_options=2)
 
     @classmethod
-    def open(cls, name: str, *, system: str | None = None, index: Path | str | Index | None = None) -> Asker:
+    def open(
+        cls, name: str, *, system: str | None = None, index: Path | str | Index | None = None,
+        openai: OpenAIServer | None = None,
+    ) -> Asker:  # fmt: skip
         """Load the model of a run (with the run's index and prompt), or any model by folder, hub id or ``embedded``.
 
         Args:
             name: A run directory or a model.
             system: For a run: ``rac``, ``grounded`` or ``ungrounded``; the best that is there if None.
             index: An index, or the folder of one, to use instead of the run's.
+            openai: A server that generates; then ``name`` lends its tokenizer and, if it is a run, prompt and index,
+                and no model is loaded. For ``steps`` only.
 
         Raises:
             UserError: if there is no such run, model, system or index.
@@ -153,6 +159,8 @@ class Asker:
 
         opened = open_index(Path(index)) if isinstance(index, str | Path) else index
         path = Path(name)
+        if openai is not None:
+            return cls._on_server(path, opened, openai)
         if not (path / "run.json").exists():
             if system is not None:
                 raise UserError(f"{name} is a model, not a run directory, so it has no system '{system}'; leave it out")
@@ -181,6 +189,31 @@ class Asker:
             settings=run.recipe.prompt,
             grounded=system != "ungrounded",
             max_new_tokens=run.recipe.evaluation.max_new_tokens,
+        )
+
+    @classmethod
+    def _on_server(cls, path: Path, index: Index | None, server: OpenAIServer) -> Asker:
+        from rac.generation.openai import OpenAIGenerator
+        from rac.models import load_tokenizer
+        from rac.retrieval import open_index
+
+        tokenizer_of, settings, tokens = str(path), PromptSettings(), 48
+        if (path / "run.json").exists():
+            from rac.pipeline.run_directory import RunDirectory
+
+            run = RunDirectory(path)
+            tokenizer_of, settings = run.recipe.model.base, run.recipe.prompt
+            tokens = run.recipe.evaluation.max_new_tokens
+            index = open_index(run / "index") if index is None else index
+        return cls(
+            None,
+            load_tokenizer(tokenizer_of),
+            name=f"{server.model} on a server",
+            index=index,
+            settings=settings,
+            tuned=False,
+            max_new_tokens=tokens,
+            generator=OpenAIGenerator(server, max_new_tokens=tokens),
         )
 
     def retrieve(self, query: str, top_k: int | None = None) -> list[Passage]:

@@ -73,29 +73,7 @@ def open_asker(settings: ServerSettings) -> Asker:
         import torch
 
         torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // settings.workers))
-        return Asker.open(settings.model, system=settings.system, index=settings.index)
-    from rac.generation.openai import OpenAIGenerator
-    from rac.models import load_tokenizer
-    from rac.retrieval import open_index
-
-    run, prompt, index, tokens = Path(settings.model), None, settings.index, 48
-    tokenizer_of: str | Path = settings.model
-    if (run / "run.json").exists():
-        from rac.pipeline.run_directory import RunDirectory
-
-        recipe = RunDirectory(run).recipe
-        prompt, tokens, tokenizer_of = recipe.prompt, recipe.evaluation.max_new_tokens, recipe.model.base
-        index = index or str(run / "index")
-    return Asker(
-        None,
-        load_tokenizer(tokenizer_of),
-        name=f"{settings.openai.model} on a server",
-        index=None if index is None else open_index(index),
-        settings=prompt,
-        tuned=False,
-        max_new_tokens=tokens,
-        generator=OpenAIGenerator(settings.openai, max_new_tokens=tokens),
-    )
+    return Asker.open(settings.model, system=settings.system, index=settings.index, openai=settings.openai)
 
 
 def serve(settings: ServerSettings, factory: str, app: FastAPI | None = None) -> None:
