@@ -7,7 +7,7 @@ cut inside sections, so none runs over a heading.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +19,7 @@ NearDuplicates = Literal["ignore", "count", "drop"]
 
 JOINT = "\n\n"
 """Between the blocks of a section."""
+_LONGEST_BLOCK = 3000
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ def passages_of(name: str, sections: Iterable[Section], options: ReadOptions) ->
     """
     seen: set[str] = set()
     for section in sections:
-        text, offsets = _join(section.blocks)
+        blocks = [part for block in section.blocks for part in _short(block)]
+        text, offsets = _join(blocks)
         if not text.strip():
             continue
         headings = section.headings
@@ -106,7 +108,7 @@ def passages_of(name: str, sections: Iterable[Section], options: ReadOptions) ->
             source=name,
         )
         for piece in split_document(whole, options.document_tokens, options.overlap):
-            start, end, page = _place(section.blocks, offsets, piece.start or 0, piece.end or len(text))
+            start, end, page = _place(blocks, offsets, piece.start or 0, piece.end or len(text))
             identity = name if not seen else f"{name}#{start}"
             while identity in seen:  # two pieces of one block whose marks were removed
                 identity += "+"
@@ -127,7 +129,26 @@ def _context(headings: tuple[str, ...]) -> str:
     return first if above == first else f"{above}, {first}"
 
 
-def _join(blocks: tuple[Block, ...]) -> tuple[str, list[int]]:
+def _short(block: Block) -> Iterator[Block]:
+    """Yield a block in parts of at most ``_LONGEST_BLOCK`` characters, cut between sentences or words if possible.
+
+    No paragraph is that long; cutting what is instead (tables, logs, a book in one line) keeps the cost linear.
+    """
+    text, start = block.text, block.start
+    exact = block.end - block.start == len(text)
+    while len(text) > _LONGEST_BLOCK:
+        at = max(text.rfind(mark, _LONGEST_BLOCK // 2, _LONGEST_BLOCK) + 1 for mark in ("\n", ". ", "。"))
+        # Without a sentence that ends: pieces that mostly fit a passage as they are.
+        at = at or text.rfind(" ", 1, _LONGEST_BLOCK // 4) + 1 or _LONGEST_BLOCK // 4
+        part = text[:at].rstrip()
+        yield block._replace(text=part, start=start, end=start + len(part)) if exact else block._replace(text=part)
+        following = text[at:].lstrip()
+        start += len(text) - len(following) if exact else 0
+        text = following
+    yield block._replace(text=text, start=start)
+
+
+def _join(blocks: Sequence[Block]) -> tuple[str, list[int]]:
     """Return the text of blocks and where each of them begins in it."""
     offsets, position = [], 0
     for block in blocks:
@@ -136,7 +157,7 @@ def _join(blocks: tuple[Block, ...]) -> tuple[str, list[int]]:
     return JOINT.join(block.text for block in blocks), offsets
 
 
-def _place(blocks: tuple[Block, ...], offsets: list[int], start: int, end: int) -> tuple[int, int, int]:
+def _place(blocks: Sequence[Block], offsets: list[int], start: int, end: int) -> tuple[int, int, int]:
     """Return where a piece of a section's text lies in the source, and on which page it begins."""
     first = bisect_right(offsets, start) - 1
     last = bisect_right(offsets, max(start, end - 1)) - 1

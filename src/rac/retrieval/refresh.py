@@ -83,7 +83,7 @@ def index_corpus(
     if not changes:
         corpus.finish()
         return Refreshed(index, report, f"unchanged: {len(changes.kept)} files, nothing was read again")
-    manifest = Manifest(key, changes.kept)
+    manifest = Manifest(key, list(changes.kept))
     names = {entry.name for entry in changes.kept}
     rows, start = [np.empty(0, np.int64)], 0
     for entry in before.entries:

@@ -1,0 +1,165 @@
+"""Text, Markdown, HTML, PDF and DOCX become passages with headings and places in the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corpus_support import make_docx, make_pdf
+from rac.corpus import ReadOptions, read_corpus
+from rac.corpus.documents import title_of_file
+from rac.corpus.html import text_of_fragment
+from rac.records import Passage
+
+MARKDOWN = """---
+title: The guide
+description: all about it
+---
+Intro with **bold** and a [link](https://example.org).
+
+# Install
+
+Use *pip*:
+
+```
+pip install it
+```
+
+- one
+- two
+
+| system | command |
+|---|---|
+| Linux | apt |
+
+## On Linux
+
+![badge](b.svg) Nothing to do.
+"""
+
+HTML = """<!doctype html><html><head><title>Install &mdash; Flask docs</title>
+<meta name="description" content="How to install"><script>var x = "<p>no</p>"</script><style>p{}</style></head>
+<body><nav><a href=/>Home</a></nav><main><h1 id="install">Install<a class=headerlink href=#install>¶</a></h1>
+<p>Use <b>pip</b> &amp; wait.<br>Then go.</p><noscript>Turn it on</noscript>
+<section id="linux"><h2>On Linux</h2><ul><li>one<li>two</ul><pre>a
+  b</pre><table><tr><th>k<th>v<tr><td>1<td>2</table><p hidden>not shown</p></section>
+""" + "<p>" + "Filler words that make the main part long enough to be taken for it. " * 4 + """</p>
+</main><footer>Imprint</footer></body></html>"""  # fmt: skip
+
+
+def passages(folder: Path, options: ReadOptions | None = None) -> dict[str, Passage]:
+    return {p.id: p for p in read_corpus(folder, options)}
+
+
+def test_markdown_keeps_headings_and_offsets_and_loses_marks(tmp_path: Path) -> None:
+    path = tmp_path / "g.md"
+    path.write_text(MARKDOWN, encoding="utf-8")
+    lead, install, linux = read_corpus(path)
+    assert (lead.title, lead.description, lead.text) == ("The guide", "all about it", "Intro with bold and a link.")
+    assert MARKDOWN[lead.start : lead.end] == "Intro with **bold** and a [link](https://example.org)."
+    assert (install.title, install.description) == ("Install", "The guide")
+    assert install.text == "Use pip:\n\npip install it\n\none\n\ntwo\n\nsystem | command\n\nLinux | apt"
+    assert MARKDOWN[install.start : install.end].startswith("Use *pip*")
+    assert MARKDOWN[install.start : install.end].endswith("| Linux | apt |")
+    assert (linux.title, linux.description, linux.text) == ("On Linux", "Install, The guide", "Nothing to do.")
+    assert linux.meta["headings"] == ["The guide", "Install", "On Linux"]
+
+
+def test_html_is_what_a_reader_sees(tmp_path: Path) -> None:
+    path = tmp_path / "p.html"
+    path.write_text(HTML, encoding="utf-8")
+    install, linux = read_corpus(path)
+    assert (install.title, install.description) == ("Install", "Flask docs")
+    assert install.text == "Use pip & wait. Then go." and install.meta["anchor"] == "install"
+    assert (linux.title, linux.meta["anchor"]) == ("On Linux", "linux")
+    assert linux.text.startswith("one\n\ntwo\n\na\n  b\n\nk | v\n\n1 | 2\n\nFiller")
+    everything = install.text + linux.text
+    assert not any(word in everything for word in ("var x", "Home", "Imprint", "Turn it on", "not shown", "¶"))
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b'<meta charset="cp1251"><p>\xef\xf0\xe8\xe2\xe5\xf2 \xec\xe8\xf0 \xe8 \xe2\xf1\xe5', "привет мир и все"),
+        ("<p>naïve café".encode(), "naïve café"),
+        ('<?xml version="1.0" encoding="utf-8"?><html><body><p>x</p></body></html>'.encode("utf-16"), "x"),
+        (b'<meta charset="nonsense"><p>caf\xe9', "café"),
+    ],
+)
+def test_html_in_other_encodings(content: bytes, text: str, tmp_path: Path) -> None:
+    (tmp_path / "p.html").write_bytes(content)
+    assert [p.text for p in read_corpus(tmp_path / "p.html")] == [text]
+
+
+def test_fragments_of_html_inside_markdown() -> None:
+    assert text_of_fragment("<div align=center><b>Big</b> news</div><script>x</script>") == "Big news"
+    assert text_of_fragment("<!-- nothing -->") == ""
+
+
+def test_underlined_lines_are_headings_of_plain_text(tmp_path: Path) -> None:
+    text = "=====\nTitle\n=====\n\nPara one.\n\nSub\n---\nBody here.\n\nOther\n=====\nEnd.\n\na-b\n\n--\n"
+    (tmp_path / "t.rst").write_text(text, encoding="utf-8")
+    found = list(read_corpus(tmp_path / "t.rst"))
+    assert [(p.title, p.description) for p in found] == [("Title", ""), ("Sub", "Title"), ("Other", "")]
+    assert [text[p.start : p.end] for p in found] == ["Para one.", "Body here.", "End.\n\na-b\n\n--"]
+
+
+def test_pdf_pages_and_outline(tmp_path: Path) -> None:
+    pytest.importorskip("pypdfium2")
+    (tmp_path / "a.pdf").write_bytes(make_pdf(["First page\ngoes on", "Second page"], title="The report"))
+    first, second = read_corpus(tmp_path / "a.pdf")
+    assert (first.title, first.text, first.meta) == ("The report", "First page goes on", {"page": 1})
+    assert (second.text, second.meta["page"], second.start) == ("Second page", 2, 20)
+    outline = [("One", 0), ("Two", 2)]
+    (tmp_path / "b.pdf").write_bytes(make_pdf(["alpha", "beta", "gamma"], outline=outline))
+    one, two = read_corpus(tmp_path / "b.pdf")
+    assert (one.title, one.description, one.text) == ("One", "b", "alpha\n\nbeta")
+    assert (two.title, two.text, two.meta["page"]) == ("Two", "gamma", 3)
+
+
+def test_docx_headings_and_tables(tmp_path: Path) -> None:
+    pytest.importorskip("docx")
+    make_docx(tmp_path / "h.docx")
+    lead, holidays = read_corpus(tmp_path / "h.docx")
+    assert (lead.title, lead.text) == ("Handbook", "What everybody should know.")
+    assert (holidays.title, holidays.description) == ("Holidays", "Handbook")
+    assert holidays.text == "Thirty days a year.\n\nDays\n\nBerlin | 30"
+
+
+def test_long_documents_are_cut_and_short_ones_are_not(tmp_path: Path) -> None:
+    text = "# Long\n\n" + "\n\n".join(f"Sentence number {n} stands here." for n in range(100))
+    (tmp_path / "l.md").write_text(text, encoding="utf-8")
+    found = list(read_corpus(tmp_path, ReadOptions(passage_tokens=30, overlap_tokens=0)))
+    assert len(found) == 20 and found[0].id == "l.md" and found[1].id == f"l.md#{found[1].start}"
+    assert all(text[p.start : p.end] == p.text for p in found)
+    assert "".join(p.text for p in found).count("Sentence") == 100
+
+
+words = st.text(alphabet="ab *_`[]()#|-<>&\n\\!é", max_size=120)
+
+
+@settings(deadline=None, max_examples=60)
+@given(words, st.sampled_from(["x.md", "x.txt", "x.html"]), st.integers(1, 8))
+def test_any_text_gives_distinct_passages_with_places_in_it(
+    tmp_path_factory: pytest.TempPathFactory, text: str, name: str, tokens: int
+) -> None:
+    folder = tmp_path_factory.mktemp("d")
+    (folder / name).write_text(text, encoding="utf-8")
+    (folder / "other.txt").write_text("so that the folder is not empty", encoding="utf-8")
+    found = list(read_corpus(folder, ReadOptions(passage_tokens=tokens, overlap_tokens=0)))
+    assert len({p.id for p in found}) == len(found)
+    for p in found:
+        assert p.text.strip() and p.start is not None and p.end is not None and p.start < p.end
+        if name == "x.txt" and p.source == name:
+            assert " ".join(text[p.start : p.end].split()) == " ".join(p.text.split())
+        if name == "x.md" and p.source == name:
+            assert p.end <= len(text)
+
+
+def test_titles_of_files_without_one() -> None:
+    assert title_of_file("bash/copyright.txt") == ("copyright", "bash")
+    assert title_of_file("docs/sign_in-guide.txt") == ("sign in guide", "")
+    assert title_of_file("README.md") == ("README", "")

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rac.corpus import ReadReport, read_corpus
+from rac.corpus.tables import LONGEST_FIELD, RowMapper, split_name
+from rac.errors import DataError, UserError
+
+
+def test_columns_are_found_by_their_usual_names(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('Doc ID,Title,Body,Type\n7,"A, b","line 1\nline ""2""",town\n', encoding="utf-8")
+    (passage,) = read_corpus(tmp_path / "a.csv")
+    assert (passage.id, passage.title, passage.text, passage.types) == ("7", "A, b", 'line 1\nline "2"', ("town",))
+
+
+def test_without_a_text_column_every_other_column_is_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("name;price;colour\nChair;12;red\nTable;;\n", encoding="utf-8-sig")
+    chair, table = read_corpus(tmp_path / "a.csv")
+    assert (chair.id, chair.title, chair.text) == ("a.csv#1", "Chair", "price: 12\ncolour: red")
+    assert (table.title, table.text, table.meta) == ("Table", "", {"row": 2})
+
+
+def test_tabs_and_a_description_as_text() -> None:
+    mapper = RowMapper(["label", "summary"], "t")
+    passage = mapper.passage({"label": "X", "summary": "said in short"}, 3)
+    assert passage is not None and passage.text == "said in short" and passage.description == ""
+    assert mapper.passage({"label": " ", "summary": None}, 4) is None
+
+
+def test_odd_rows_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("id\ttext\n1\tx\textra\n\n2\ty\n", encoding="utf-8")
+    report = ReadReport()
+    assert [p.text for p in read_corpus(tmp_path, report=report)] == ["x", "y"]
+    assert any("another length" in note for note in report.notes) and any("empty rows" in n for n in report.notes)
+
+
+def test_a_huge_field_ends_its_file_and_keeps_what_came_before(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,text\n1,x\n2," + "y" * (LONGEST_FIELD + 1) + "\n3,z\n", encoding="utf-8")
+    report = ReadReport()
+    assert [p.id for p in read_corpus(tmp_path, report=report)] == ["1"]
+    (problem,) = report.problems
+    assert problem.passages == 1 and "row 2 cannot be read" in problem.reason and "field limit" in problem.reason
+    with pytest.raises(DataError, match="line 3: row 2 cannot be read"):
+        list(read_corpus(tmp_path / "a.csv"))
+
+
+def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,text\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no row with text"):
+        list(read_corpus(tmp_path / "a.csv"))
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = pa.table({"_id": [1, 2], "title": ["A", None], "text": ["x", "y"], "category": [["p", "q"], None]})
+    pq.write_table(rows, tmp_path / "a.parquet")
+    first, second = read_corpus(tmp_path / "a.parquet")
+    assert (first.id, first.title, first.types) == ("1", "A", ("p", "q")) and second.types == ()
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 but no more")
+    with pytest.raises(DataError, match="damaged or no Parquet"):
+        list(read_corpus(tmp_path / "b.parquet"))
+
+
+@pytest.mark.extra
+def test_data_sets(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    rows = [{"id": "a", "title": "T", "text": "one"}, {"id": "b", "title": "", "text": "two"}]
+    datasets.DatasetDict({"train": datasets.Dataset.from_list(rows)}).save_to_disk(str(tmp_path / "saved"))
+    found = list(read_corpus(f"datasets:{tmp_path}/saved"))
+    assert [(p.id, p.title, p.text) for p in found] == [("a", "T", "one"), ("b", "", "two")]
+    with pytest.raises(UserError, match="no split 'dev', only train"):
+        list(read_corpus(f"datasets:{tmp_path}/saved:dev"))
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert [p.text for p in read_corpus(f"datasets:{tmp_path}/plain:train")] == ["one", "two"]
+
+
+def test_names_of_data_sets() -> None:
+    assert split_name("datasets:owner/name@config:train") == ("owner/name", "config", "train")
+    assert split_name("datasets:owner/name") == ("owner/name", None, None)
