@@ -10,7 +10,7 @@ import pytest
 from rac.files import write_json
 from rac.report.build import metric_infos
 
-SIGNATURE = "v1|claims:rules-1|support:lexical-1|nli:none|D:retrieved5|tau:0.500"
+SIGNATURE = "v1|claims:rules-2|support:lexical-1|nli:none|D:retrieved5|tau:0.500"
 QUALITY = {"ungrounded": 0.2, "rac": 0.8, "gold": 0.82}
 
 

@@ -94,7 +94,7 @@ def test_which_d_counts() -> None:
     given = evaluate([own], [example()], {"q1": [SHIP, BAND]}, MetricSettings("retrieved5"))
     assert given.per_item[0]["hallucinated"] == 1.0
     assert "D:retrieved5" in given.signature
-    assert given.signatures["headline"].startswith("headline|v1|claims:rules-1|")
+    assert given.signatures["headline"].startswith("headline|v1|claims:rules-2|")
 
 
 @pytest.mark.parametrize(

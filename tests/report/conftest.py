@@ -69,7 +69,7 @@ def make_report(queries: int = 40, seed: int = 0) -> ReportData:
     return ReportData(
         title="rac on CLAQUA <validation>", metrics=METRICS, tables=tables, queries=query_rows, items=items,
         passages_used="retrieved, top 5",
-        signature="headline|v1|claims:rules-1|nli:embedded@3f2a|D:retrieved5|tau:0.42",
+        signature="headline|v1|claims:rules-2|nli:embedded@3f2a|D:retrieved5|tau:0.42",
         notes=["40 queries, 240 questions; 3 passages cut to 64 tokens."],
         warnings=["entailment by the small embedded model only; a larger NLI model judges better."],
     )  # fmt: skip

@@ -21,13 +21,18 @@ _FILLER = re.compile(
     r"ok(?:ay)?|yes|"
     r"no|(?:there are|there is|yes, there are|it has) (?:many|several|a few|multiple|a lot|some|various|"
     r"different)\b.{0,40}|"
+    r"(?:just |so |in order )?(?:to|that i can|so i can|before i|before we) (?!know\b)\w+\b.{0,60}|"
+    r"just (?:checking|asking)|"
+    r"for clarity|first(?: of all)?|(?:one|a) (?:quick |short )?question|good question|"
     r"it depends.{0,40}|thank.*|hello.*|hi|great.*|please.*|of course)$"
 )
 _OPENING = re.compile(
-    r"(?:\b(?:such as|including|includes?|like|between|both|either|are|is|were|was|involves?|in|of|for|by|with|from|"
-    r"have|has|to|"
-    r"as|on|mentions?|meanings?)\b|:)\s+"
+    r"(?:\b(?:(?:i|we) (?:have |could |can )?(?:found|find|see|know of|know|have|offer|tell you about|help you with)|"
+    r"(?:could|might|may|can) (?:also )?(?:mean|refer to|be)|there's|there (?:is|are)|such as|including|includes?|like|"
+    r"between|both|either|are|is|were|was|involves?|in|of|for|by|with|from|have|has|to|as|on|about|mentions?|"
+    r"meanings?)\b|:)\s+"
 )
+_STRONG_OPENING = re.compile(r"(?:such as|includ|like|between|both|either|:|i |we |could |might |may |can |there)")
 
 
 class Parts:
@@ -122,7 +127,7 @@ class Parts:
         if first is None:
             return []
         openings = list(_OPENING.finditer(body))
-        strong = [m for m in openings if re.match(r"(?:such as|includ|like|between|both|either|:)", m.group())]
+        strong = [m for m in openings if _STRONG_OPENING.match(m.group())]
         chosen = (
             [m for m in strong if m.end() <= first.start()]
             or [m for m in openings if m.end() <= first.start()]
@@ -136,6 +141,8 @@ class Parts:
             items = list_items(self.question, begin, end, self.query, self.names, semicolons=True)
         else:
             items = split(self.question, begin, end, self.query, self.names, also_and=True)
+        if len(items) < 2 and chosen[-1].group().startswith(":"):
+            items = list_items(self.question, begin, end, self.query, self.names)
         return self._options(items) if len(items) >= 2 else []
 
     def _colon(self, start: int, end: int) -> int | None:
@@ -183,6 +190,7 @@ class Parts:
         self, core: tuple[int, int], *, identity: bool, options: bool = False, clause: bool = False
     ) -> list[Claim]:
         items = [self._without_lead(i) for i in split(self.question, *core, self.query, self.names)]
+        items = items[:1] + [self._without_preposition(i, core[0]) for i in items[1:]]
         if len(items) >= 2 or identity or options:
             return self._options(items)
         found = []
@@ -203,6 +211,16 @@ class Parts:
         cut = self.question[item.start : start]
         text = item.text[len(cut) :] if cut and item.text.startswith(cut) else item.text
         return Alternative(start, end, text if end == item.end else text[: len(text) - (item.end - end)])
+
+    def _without_preposition(self, item: Alternative, core: int) -> Alternative:
+        """Drop the frame's preposition where an alternative repeats it ("interested in Luna or in Sol")."""
+        asked = re.search(r"\b(in|for|about|to|of|at|with|on|by) ?$", self.text[:core])
+        if asked is None or not self.text.startswith(asked.group(1) + " ", item.start):
+            return item
+        start = item.start + len(asked.group()) - asked.group().endswith(" ") + 1
+        named = content_keys(self.question[start : item.end]) & self.query_keys
+        shared = item.text != self.question[item.start : item.end]
+        return item if shared and not named else Alternative(start, item.end, self.question[start : item.end])
 
     def _options(self, items: list[Alternative]) -> list[Claim]:
         return [self.make("OPTION", *item) for item in items if content_words(item.text)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from rac.metrics import frames
+from rac.metrics.claims_lists import ListBlock, find_list
 from rac.metrics.claims_parts import Parts
 from rac.metrics.claims_sentences import sentences
-from rac.metrics.claims_split import list_items, split
+from rac.metrics.claims_split import items_of, list_items, split
 from rac.metrics.claims_types import Claim
 from rac.metrics.text import content_words
 
@@ -17,6 +18,11 @@ class Reader(Parts):
 
     def read(self) -> list[Claim]:
         """Return the claims in the order in which they were found."""
+        block = find_list(self.question)
+        if block is not None:
+            options = self._options(items_of(self.question, block.items, self.query))
+            if len(options) > 1:
+                return options + self._around(block)
         found: list[Claim] = []
         lists = False
         spans = sentences(self.question)
@@ -38,6 +44,12 @@ class Reader(Parts):
             found += options or self._assertion(start, end)
         return found
 
+    def _around(self, block: ListBlock) -> list[Claim]:
+        """Return what is presupposed and asserted around a list; its own sentence only asks."""
+        before, after = self.question[: block.start], " " * block.end + self.question[block.end :]
+        around = [c for part in (before, after) for c in Reader(part, self.query, self.names).read()]
+        return [c for c in around if c.kind == "ATTRIBUTE"]
+
     def _asks(self, start: int, end: int) -> bool:
         sentence = self.text[start:end]
         if sentence.rstrip(" \"')").endswith("?"):
@@ -45,6 +57,7 @@ class Reader(Parts):
         return bool(
             frames.FRAME_START.search(sentence)
             or re.match(r"(?:which|what|whats|who|whose|when you|where|how|why|select|choose|pick)\b", sentence)
+            or frames.ASK_BACK.match(sentence)
             or (frames.YES_NO.match(sentence) and len(self.text) == end)
             or frames.ANSWERLESS.match(sentence.strip(" ?.!"))
         )
@@ -53,6 +66,13 @@ class Reader(Parts):
         """Read text that asks nothing: bare alternatives ("A or B") or statements."""
         found: list[Claim] = []
         for start, end in spans:
+            colon = self._colon(start, end)
+            if colon is not None and not self._terms(self.question[start:colon]):
+                # "Options: A, B"
+                listed = list_items(self.question, colon, end, self.query, self.names)
+                if len(listed) > 1:
+                    found += self._options(listed)
+                    continue
             core = self._core(start, end)
             items = split(self.question, *core, self.query, self.names) if core[0] < core[1] else []
             found += self._options(items) if len(items) >= 2 else self._assertion(start, end)
@@ -107,6 +127,9 @@ class Reader(Parts):
 
     def _ask_back(self, start: int, end: int, before: list[tuple[int, int]]) -> list[Claim]:
         """Read what follows "could you tell me ...": a wh-question, a topic, or nothing."""
+        frame = frames.FRAME_START.match(self.text[:end], self._skip(start, end))
+        if frame is not None and frame.end() < end:
+            return self._offered(self._core(frame.end(), end), identity=bool(frame.group("identity")))
         core = self._core(start, end)
         if core[0] >= core[1]:
             return self._listed_before(before)
@@ -136,6 +159,10 @@ class Reader(Parts):
         if listed:
             return listed
         preamble = self._preamble(*preamble_span)
+        if re.fullmatch(
+            r"\s*(?:one |of (?:these|those|them) )*(?:is|was|would|should) (?:it|that|this)(?: be)?[\s?.!]*", body
+        ):
+            return statements + preamble
         facet = self._wh_facet(inner, after if ask else end, end, ask, inner)
         return statements + preamble + facet
 

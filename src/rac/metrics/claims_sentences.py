@@ -7,11 +7,11 @@ import re
 from rac.metrics import frames
 from rac.metrics.text import lower, plain
 
-_PASSAGE_NUMBER = re.compile(r"\[\d{1,2}\]")
+_PASSAGE_NUMBER = re.compile(r"\[\d{1,2}\]|</?[a-zA-Z][^<>\n]{0,80}>|\*\*|__|`")
 
 
 def without_numbers(question: str) -> str:
-    """Blank out passage numbers ("[2] Marco Polo"), which weak models copy from their prompt; same length."""
+    """Blank out passage numbers ("[2] Marco Polo"), which weak models copy, and markup; the length stays."""
     return _PASSAGE_NUMBER.sub(lambda m: " " * len(m.group()), question)
 
 

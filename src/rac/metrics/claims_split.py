@@ -19,7 +19,8 @@ class Alternative(NamedTuple):
     text: str
 
 
-_OR = re.compile(r"\s*,?\s*\b(?:and/or|or)\b\s*,?\s*")
+_OR = re.compile(r"\s*,?\s*\b(?:and/or|or|rather than|as opposed to)\b\s*,?\s*")
+_TRAILING = re.compile(r"[\s,;]*\b(?:and/or|or|and)[\s,;]*$")
 _SLASH = re.compile(r"\s+/\s+")
 _OR_AND = re.compile(r"\s*,?\s*\b(?:and/or|or|and|as well as|but also)\b\s*,?\s*")
 _COMMA = re.compile(r"\s*[,;]\s+")
@@ -183,7 +184,7 @@ def split(
     bare_places = sum(
         _is_place(text[a:b].strip(" ?.!")) for a, b in _between(start, end, sorted([*separators, *commas]))
     )
-    alike = len(coarse) == 2 and _alike(text, coarse, commas)
+    alike = len(coarse) == 2 and _alike(text, coarse, commas, query_keys)
     pieces: list[tuple[int, int]] = []
     last_separator = max((s[0] for s in separators), default=end)
     for index, (a, b) in enumerate(coarse):
@@ -205,13 +206,17 @@ def split(
     return [Alternative(a, b, t) for (a, b), t in zip(kept, complete(texts, query_keys), strict=True)]
 
 
-def _alike(text: str, halves: list[tuple[int, int]], commas: list[tuple[int, int]]) -> bool:
+def _alike(text: str, halves: list[tuple[int, int]], commas: list[tuple[int, int]], query_keys: set[str]) -> bool:
     """Whether both halves of "A, x or B, x" have as many commas: then these belong to the halves ("Athens, Greece").
 
     After ", or" that holds for asides only ("Luna, the ship, or Luna, the band"), since a list may end so too.
     """
     own = [[c for c in commas if a <= c[0] and c[1] <= b] for a, b in halves]
     if not own[0] or len(own[0]) != len(own[1]):
+        return False
+    # "a song of Luna, Luna in Oslo, Norway or Luna in Bergen, Norway": what repeats the name is an alternative.
+    parts = [content_keys(text[a:b]) & query_keys for a, b in _between(*halves[0], own[0])]
+    if len(parts) > 1 and parts[0] and parts[0] <= parts[-1]:
         return False
     if "," not in text[halves[0][1] : halves[1][0]]:
         return True
@@ -228,10 +233,16 @@ def list_items(
     text = lower(plain(original))
     protected = protected_spans(text, query, names)
     separator = _SEMICOLON if semicolons else _LIST
-    spans = [_strip(text, a, b) for a, b in _between(start, end, _cuts(separator, text, start, end, protected))]
-    spans = [s for s in spans if s[0] < s[1] and not CATCH_ALL.fullmatch(text[s[0] : s[1]])]
-    texts = [original[a:b] for a, b in spans]
-    return [Alternative(a, b, t) for (a, b), t in zip(spans, complete(texts, content_keys(query)), strict=True)]
+    return items_of(original, _between(start, end, _cuts(separator, text, start, end, protected)), query)
+
+
+def items_of(original: str, spans: Iterable[tuple[int, int]], query: str) -> list[Alternative]:
+    """Return the items of a laid-out list as alternatives, without those that offer nothing."""
+    text = lower(plain(original))
+    kept = [_strip(text, a, a + len(_TRAILING.sub("", text[a:b]))) for a, b in spans]
+    kept = [s for s in kept if s[0] < s[1] and not CATCH_ALL.fullmatch(text[s[0] : s[1]])]
+    texts = [original[a:b] for a, b in kept]
+    return [Alternative(a, b, t) for (a, b), t in zip(kept, complete(texts, content_keys(query)), strict=True)]
 
 
 def complete(texts: list[str], query_keys: set[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Literal
 from rac.metrics.text import content_keys
 
 ClaimKind = Literal["OPTION", "ATTRIBUTE", "TOPIC", "NOT-TYPE"]
-RULES_VERSION = "rules-1"
+RULES_VERSION = "rules-2"
 MAX_QUESTION_CHARACTERS = 2000
 """Longer questions are not read by the rules; they are unscored with the reason ``too-long``."""
 

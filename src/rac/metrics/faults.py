@@ -111,19 +111,19 @@ class FaultMaker:
     def make(self, source: Source) -> list[Fault]:
         """Return at most one fault of each kind that applies to a source."""
         rng = random.Random(f"{self.seed}:{source.id}")
-        item = _Item(source, self._options.get(source.id) or source.options)
-        makers: dict[str, Callable[[_Item, random.Random], Fault | None]] = {
+        item = Item(source, self._options.get(source.id) or source.options)
+        makers: dict[str, Callable[[Item, random.Random], Fault | None]] = {
             "a": self._other_question, "b": self._donor_option, "c1": _near_number, "c2": _sibling_type,
             "c3": _sibling_name, "c4": _recombined, "d": _empty, "e": _same_twice, "f": _reworded,
         }  # fmt: skip
         made = (maker(item, rng) for maker in makers.values())
         return [f for f in made if f is not None and f.question.strip() != source.question.strip()]
 
-    def _donors(self, item: _Item, rng: random.Random) -> list[Source]:
+    def _donors(self, item: Item, rng: random.Random) -> list[Source]:
         others = [s for s in self.known if s.id != item.source.id and s.cluster != item.source.cluster]
         return rng.sample(others, min(len(others), 200))
 
-    def _other_question(self, item: _Item, rng: random.Random) -> Fault | None:
+    def _other_question(self, item: Item, rng: random.Random) -> Fault | None:
         for donor in self._donors(item, rng):
             donor_name = name_of(donor)
             question = _swap_name(donor.question, donor_name, item.name)
@@ -131,7 +131,7 @@ class FaultMaker:
                 return Fault("a", question, "", question, -1, donor.id)
         return None
 
-    def _donor_option(self, item: _Item, rng: random.Random) -> Fault | None:
+    def _donor_option(self, item: Item, rng: random.Random) -> Fault | None:
         """Take an option of an entity with the most types in common, of like length, that D does not carry."""
         order = list(range(len(item.options)))
         rng.shuffle(order)
@@ -150,13 +150,13 @@ class FaultMaker:
                     text = _swap_name(donor.question[other.start : other.end], donor_name, item.name)
                     if text is None or abs(len(text.split()) - len(item.span(option).split())) > 2:
                         continue
-                    if not item.supported(text):
+                    if not item.has_all(text):
                         return item.replaced("b", index, text, donor.id)
         return None
 
 
-class _Item:
-    """One source with what the makers need."""
+class Item:
+    """One source with what the makers of faults need: its options, its name, the words of D."""
 
     def __init__(self, source: Source, options: list[Claim]) -> None:
         self.source, self.options = source, options
@@ -165,6 +165,7 @@ class _Item:
         self.query_keys = content_keys(source.query)
 
     def span(self, option: Claim) -> str:
+        """Return an option as the question has it."""
         return self.source.question[option.start : option.end]
 
     def anywhere(self, text: str) -> bool:
@@ -176,10 +177,8 @@ class _Item:
         terms = [k for k in content_keys(text) if k not in self.query_keys]
         return any(all(p.has(t) for t in terms) for p in self.passages)
 
-    def supported(self, option: str) -> bool:
-        return self.has_all(option)
-
     def replaced(self, kind: str, index: int, text: str, donor: str = "") -> Fault:
+        """Return the fault that puts ``text`` in the place of an option."""
         option = self.options[index]
         question = self.source.question[: option.start] + text + self.source.question[option.end :]
         return Fault(kind, question, self.span(option), text, index, donor)
@@ -198,13 +197,13 @@ def _swap_name(text: str, old: str, new: str) -> str | None:
     return pattern.sub(lambda _: new, text) if pattern.search(text) else None
 
 
-def _shuffled(item: _Item, rng: random.Random) -> list[tuple[int, str]]:
+def _shuffled(item: Item, rng: random.Random) -> list[tuple[int, str]]:
     order = [(i, item.span(o)) for i, o in enumerate(item.options) if o.kind != "NOT-TYPE"]
     rng.shuffle(order)
     return order
 
 
-def _outside_name(item: _Item, text: str) -> list[tuple[int, int]]:
+def _outside_name(item: Item, text: str) -> list[tuple[int, int]]:
     """Return the parts of an option that are not the name."""
     if not item.name:
         return [(0, len(text))]
@@ -222,7 +221,7 @@ _MONTHS = (
 )  # fmt: skip
 
 
-def _near_number(item: _Item, rng: random.Random) -> Fault | None:
+def _near_number(item: Item, rng: random.Random) -> Fault | None:
     for index, text in _shuffled(item, rng):
         spots = [m for a, b in _outside_name(item, text) for m in _NUMBER.finditer(text, a, b)]
         rng.shuffle(spots)
@@ -247,7 +246,7 @@ def _like(model: str, word: str) -> str:
     return word[:1].upper() + word[1:] if model[:1].isupper() else word
 
 
-def _sibling_type(item: _Item, rng: random.Random) -> Fault | None:
+def _sibling_type(item: Item, rng: random.Random) -> Fault | None:
     for index, text in _shuffled(item, rng):
         for a, b in _outside_name(item, text):
             for group in sorted(SIBLINGS, key=lambda g: -max(len(w.split()) for w in g)):
@@ -270,7 +269,7 @@ _AFTER_PREPOSITION = re.compile(r"\b(?:in|from|of|near|at)(?: the)? ([A-Z][\w'.-
 _BY_PERSON = re.compile(r"\b(?:by|starring|with|featuring) ([A-Z][\w'.-]+(?: (?:de |van |von )?[A-Z][\w'.-]+)+)")
 
 
-def _sibling_name(item: _Item, rng: random.Random) -> Fault | None:
+def _sibling_name(item: Item, rng: random.Random) -> Fault | None:
     for index, text in _shuffled(item, rng):
         for a, b in _outside_name(item, text):
             for found, pool in _names(text, a, b):
@@ -300,7 +299,7 @@ def _names(text: str, start: int, end: int) -> list[tuple[tuple[int, int], Seque
     return found
 
 
-def _recombined(item: _Item, rng: random.Random) -> Fault | None:
+def _recombined(item: Item, rng: random.Random) -> Fault | None:
     """Give an option an attribute that only another passage of D has, so that no passage carries the whole."""
     for index, text in _shuffled(item, rng):
         option = item.options[index]
@@ -343,7 +342,7 @@ def _joined(text: str, attribute: str, name: str) -> str:
     return f"{text[: match.start()]}{attribute} {text[match.start() :]}"
 
 
-def _empty(item: _Item, rng: random.Random) -> Fault | None:
+def _empty(item: Item, rng: random.Random) -> Fault | None:
     """Return the empty question whose length is nearest, now and then any other."""
     # A title that only one passage has would offer that passage.
     titles = {p.title for p in item.source.passages}
@@ -355,7 +354,7 @@ def _empty(item: _Item, rng: random.Random) -> Fault | None:
     return Fault("d", question, item.source.question, question, -1)
 
 
-def _same_twice(item: _Item, rng: random.Random) -> Fault | None:
+def _same_twice(item: Item, rng: random.Random) -> Fault | None:
     if len(item.options) < 2:
         return None
     index = rng.randrange(len(item.options))
@@ -363,7 +362,7 @@ def _same_twice(item: _Item, rng: random.Random) -> Fault | None:
     return item.replaced("e", index, item.span(item.options[other]))
 
 
-def _reworded(item: _Item, rng: random.Random) -> Fault | None:
+def _reworded(item: Item, rng: random.Random) -> Fault | None:
     if len(item.options) != 2 or any(o.kind == "TOPIC" for o in item.options):
         return None
     texts = [o.text for o in item.options]

@@ -25,7 +25,11 @@ _LEAD = (
 )
 
 IDENTITY = (
-    r"(?:(?:so )?(?:do|did) (?:you|u) (?:\w+ly )?mean(?: by)?|"
+    r"(?:(?:so )?(?:do|did) (?:you|u) (?:\w+ly )?(?:mean(?: by)?|refer(?: to)?)|"
+    r"(?:whether|if) (?:you|u) (?:\w+ly )?(?:mean|meant)(?: by)?|"
+    rf"(?:whether|if) (?:you|u)(?: are| were|'re) {_ADVERB}(?:refer+ing|talking|asking|speaking|thinking)\b"
+    r"(?: (?:to|about|of))?|"
+    r"(?:is|was) (?:your|the) (?:question|query|request) (?:about|regarding|concerning|on)|"
     r"(?:is|was) (?:it|this|that)(?: (?:about|for|the case that))?|"
     rf"(?:are|were|r) (?:you|u) {_ADVERB}(?:re[f]+er[r]?ing|talking|speaking|referencing|thinking|taking|saying|"
     rf"meaning)\b"
@@ -42,7 +46,7 @@ NEED = (
     rf"(?:(?:do|did|would|will|could|can|may|might) (?:you|u) {_ADVERB}(?:want(?:ing)?|need|wish|like|liked?|prefer|"
     rf"care|desire|"
     rf"intend|plan|require|be (?:interested|looking|referring|asking|curious))\b"
-    rf"(?: me)?(?: (?:in|for|about|to))?(?: {_LEAD})?)|"
+    rf"(?: me\b)?(?: (?:in|for|about|to)\b)?(?: {_LEAD})?)|"
     rf"(?:(?:can|could|may|should|shall|would) i (?:help|assist|tell|take|show|give|provide|offer|get|direct|"
     rf"recommend|suggest|"
     rf"interest)(?: (?:you|to))*(?: (?:with|in|to|about|find|finding|by))*(?: {_LEAD})?)|"
@@ -53,7 +57,7 @@ NEED = (
 ALTERNATIVE_LEAD = re.compile(
     rf"(?:{IDENTITY}|{NEED}|(?:or|either|and|maybe|perhaps|just|simply|rather|is it|whether|if|instead|about|possibly|"
     r"only|specifically|more specifically|both|else|alternatively|namely|such as|like|do you mean|you mean|would you|"
-    rf"are you|do you)\b)[\s,:]*"
+    rf"there is|there are|there's|are you|do you)\b)[\s,:]*"
 )
 """What may stand before an alternative and is no part of it."""
 
@@ -73,7 +77,7 @@ FRAME = re.compile(rf"(?P<identity>{IDENTITY})\b|(?P<need>{NEED})\b")
 FRAME_START = re.compile(
     rf"(?:^|(?<=[,;:\-.!?)\"] )|(?<=[,;:!?] )|(?<=[,;])|(?<=\bso )|(?<=\bbut )|(?<=\band )|(?<=\bor )|(?<=\bthen )|"
     rf"(?<=\bthere )|"
-    rf"(?<=\bask )|(?<=  ))(?:{FRAME.pattern})"
+    rf"(?<=\bask )|(?<=  )|(?<=\s)(?=(?:whether|if) (?:you|u)\b))(?:{FRAME.pattern})"
 )
 """A frame at the start of a sentence or of a clause."""
 
@@ -121,9 +125,10 @@ ANSWERLESS = re.compile(
 """Questions that ask without committing to anything."""
 
 ASK_BACK = re.compile(
-    r"(?:^|(?<=[,;:.!?] )|(?<=\bso )|(?<=\band )|(?<=\bbut ))(?:can|could|would|will) (?:you|u) (?:please |kindly |"
-    r"perhaps )*"
-    r"(?:be|clarify|specify|explain|elaborate|rephrase|tell me|let me know|give me|provide(?: me)?(?: with)?|narrow "
+    r"(?:^|(?<=[,;:.!?] )|(?<=\bso )|(?<=\band )|(?<=\bbut ))(?:(?:can|could|would|will) (?:you|u) (?:please |kindly |"
+    r"perhaps )*|(?:please )?(?=(?:let me know|tell me|specify|clarify|say|indicate|confirm)\b))"
+    r"(?:indicate|confirm|be|clarify|specify|explain|elaborate|rephrase|tell me|let me know|give me|"
+    r"provide(?: me)?(?: with)?|narrow "
     r"(?:it )?down|"
     r"say)\b(?:(?: on| a| bit| little| more| some| further| specific| specifically| precise| precisely| clear| "
     r"exactly| "

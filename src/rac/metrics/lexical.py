@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from rac.metrics.text import Word, match_keys, words
+from rac.metrics.text import Word, content_words, key, match_keys, words
 from rac.records import Passage
 
 FIELDS = ("title", "types", "description", "text")
@@ -20,6 +20,12 @@ FIELDS = ("title", "types", "description", "text")
 # "(April 4, 1766 - February 3, 1849)" says when somebody was born and died, in no word.
 _LIFETIME = re.compile(
     r"\((?:[^()\d]{0,40}\d{1,2}[^()\d]{0,15})?\b\d{3,4}\b(?P<end>\s*[-–—]+\s*[^()]{0,20}\d{3,4})?[^()]{0,40}\)"
+)
+
+
+_PARENTHESES = re.compile(r"\s*\([^()]*\)")
+_COMPANY_FORMS = frozenset(
+    key(w) for w in ("inc", "incorporated", "corp", "corporation", "ltd", "limited", "llc", "plc", "gmbh")
 )
 
 
@@ -37,10 +43,12 @@ class PassageWords:
     Attributes:
         keys: key -> where it stands.
         title_keys: Keys of the title.
+        name: Keys of the title's content words in order, without what stands in parentheses and company forms.
+        short_names: The name and its ends that may stand for it: "Marco Polo" and "Polo"; "Moons of Mars", not "Mars".
         type_keys: Keys of every type, one set a type.
     """
 
-    __slots__ = ("description_keys", "keys", "title_keys", "type_keys")
+    __slots__ = ("description_keys", "keys", "name", "short_names", "title_keys", "type_keys")
 
     def __init__(self, title: str, types: tuple[str, ...], description: str, text: str) -> None:
         keys: dict[str, list[Span]] = {}
@@ -54,6 +62,7 @@ class PassageWords:
                 keys.setdefault("die", []).append(Span("text", *lifetime.span()))
         self.keys: Mapping[str, list[Span]] = keys
         self.title_keys = frozenset(w.key for w in words(title))
+        self.name, self.short_names = _names(title)
         self.type_keys = tuple(frozenset(w.key for w in words(t)) for t in types)
         self.description_keys = frozenset(w.key for w in words(description))
 
@@ -75,6 +84,17 @@ class PassageWords:
         if self.type_keys:
             return not any(wanted <= keys for keys in self.type_keys)
         return not wanted <= self.keys.keys()
+
+
+def _names(title: str) -> tuple[tuple[str, ...], frozenset[tuple[str, ...]]]:
+    """Return the name that a title gives, and the name with its ends that directly follow another word of it."""
+    bare = _PARENTHESES.sub(" ", title)
+    bare = bare if content_words(bare) else title
+    found = content_words(bare)
+    found = [w for w in found if w.key not in _COMPANY_FORMS] or found
+    name = tuple(w.key for w in found)
+    ends = [name[i:] for i in range(1, len(name)) if not bare[found[i - 1].end : found[i].start].strip(" -")]
+    return name, frozenset([name, *ends]) if name else frozenset()
 
 
 @lru_cache(maxsize=100_000)

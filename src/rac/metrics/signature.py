@@ -1,6 +1,6 @@
 """Signatures: every score says what made it, as sacreBLEU does, and scores with different signatures are not compared.
 
-headline|v1|claims:rules-1|support:lexical-fit-1|nli:none|D:retrieved5|tau:0.42
+headline|v1|claims:rules-2|support:lexical-fit-1|nli:none|D:retrieved5|tau:0.42
 """
 
 from __future__ import annotations

@@ -7,6 +7,9 @@
                                 + u_2 [a rare word of k_j is missing])
     claim        s_j  = max_i s_ij                                   one passage must carry the whole claim
 
+A claim that names passages of D by their titles is about those: "Mars (moon)" has to stand in "Mars", not in
+"Phobos", whatever words that has (``rac.metrics.naming``). Passages it is not about get at most s_ij = ``NOT_IT``.
+
 NOT-TYPE claims ask for a passage of that title that lacks the type; entailment models do not see what is missing, so
 they are scored by words and types alone. The parameters are fitted on labelled claims of training data
 (``rac.metrics.fitting``), one set with entailment and one without, and shipped in ``support.json``.
@@ -20,7 +23,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +35,7 @@ from rac.files import read_text
 from rac.metrics.claims import Claim
 from rac.metrics.idf import idf
 from rac.metrics.lexical import PassageWords, Span, matched_spans, prepare
+from rac.metrics.naming import named_passages
 from rac.metrics.text import content_keys, content_words
 from rac.records import Passage
 
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 PARAMETERS = Path(__file__).parent / "support.json"
 _LOGIT_CAP = 6.0
+NOT_IT = 0.05
+"""Support by a passage that the claim is not about: not 0, because titles themselves are sometimes wrong."""
 RARE_IDF = 4.0
 """From this idf on a word is rare: it stands in fewer than 2 % of texts."""
 
@@ -83,13 +89,17 @@ def load_fit(*, with_entailment: bool) -> SupportFit:
 
 @dataclass(frozen=True)
 class Features:
-    """What is known about (claim j, passage i), each of shape (m, N) for m claims and N passages."""
+    """What is known about (claim j, passage i), each of shape (m, N) for m claims and N passages.
+
+    ``about`` is whether the claim may be about the passage, given the titles that it names; None stands for "always".
+    """
 
     lexical: Floats
     name: Floats
     number: Floats
     rare: Floats
     entailment: Floats | None
+    about: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,9 @@ def lexical_features(claims: Sequence[Claim], query: str, passages: Sequence[Pas
     shape = (len(claims), len(passages))
     lexical, name, number, rare = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape)
     query_keys = content_keys(query)
+    about = (
+        np.stack([named_passages(c.text, query, passages) for c in claims]) if claims else np.ones(shape, dtype=bool)
+    )
     for j, claim in enumerate(claims):
         named = [k for k in dict.fromkeys(w.key for w in content_words(claim.text)) if k in query_keys]
         for i, passage in enumerate(passages):
@@ -137,7 +150,7 @@ def lexical_features(claims: Sequence[Claim], query: str, passages: Sequence[Pas
                 rare[j, i] = float(any(not t[:1].isdigit() and idf(t) >= RARE_IDF for t in missing))
             else:
                 lexical[j, i] = name[j, i] if named else 1.0
-    return Features(lexical, name, number, rare, None)
+    return Features(lexical, name, number, rare, None, about)
 
 
 def _idf_share(terms: Sequence[str], passage: PassageWords) -> float:
@@ -164,6 +177,8 @@ def combine(features: Features, kinds: Sequence[str], fit: SupportFit) -> Floats
         if kind == "NOT-TYPE":
             # Decided by types alone: 0.95 and 0.05, because types themselves are sometimes wrong.
             s[j] = np.where(features.lexical[j] >= 1.0, 0.95, 0.05)
+    if features.about is not None:
+        s = np.where(features.about, s, np.minimum(s, NOT_IT))
     return np.asarray(s, dtype=np.float64)
 
 
@@ -189,7 +204,7 @@ def support(
     results = []
     for (query, claims, passages), e in zip(items, entailed, strict=True):
         features = lexical_features(claims, query, [prepare(p) for p in passages])
-        features = Features(features.lexical, features.name, features.number, features.rare, e)
+        features = replace(features, entailment=e)
         matrix = combine(features, [c.kind for c in claims], fit)
         results.append(QuestionSupport(tuple(claims), matrix, features.lexical, e))
     return results

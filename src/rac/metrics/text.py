@@ -35,6 +35,7 @@ _WORD = re.compile(
     re.IGNORECASE,
 )
 _POSSESSIVE = re.compile(r"['’]s?$")
+_CONTRACTION = re.compile(r"(i|we|he|it|you|she|who|they|that|there|what)['’](?:m|re|ve|ll|d|s)$")
 _VOWEL = re.compile(r"[aeiouy]")
 _MOJIBAKE = {"鈥檚": "'s", "鈥檛": "'t"}  # UTF-8 quotes read as GBK, in CLAQUA; same length, so offsets stay true
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "\u00a0": " "})
@@ -117,7 +118,10 @@ def key(word: str) -> str:
     """Return the matching key of one word."""
     if word in ("us", "Us"):
         return "us"  # the pronoun; "US" is the country
-    folded = _POSSESSIVE.sub("", fold(word)).replace("'", "").replace("’", "")
+    folded = fold(word)
+    if short := _CONTRACTION.match(folded):
+        return short.group(1)
+    folded = _POSSESSIVE.sub("", folded).replace("'", "").replace("’", "")
     if not folded:
         return ""
     number = _number(folded)

@@ -25,7 +25,8 @@ STOP_WORDS: frozenset[str] = frozenset(
     also more most much many few less least lot lots several s t d ll re ve m don isn aren wasn weren doesn
     didn wouldn shouldn couldn please yes ok okay else etc one ones thing things something anything someone
     anyone somebody anybody way regarding concerning related specific specifically particular certain
-    different
+    different myself yourself himself herself itself ourselves yourselves themselves dont doesnt didnt isnt arent
+    wasnt werent cant couldnt wont wouldnt shouldnt havent hasnt hadnt
     """
     )
 )
