@@ -162,3 +162,12 @@ def test_nan_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(tmp_path / "x.json", float("nan"))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LONGEST_LINE", 30)
+    path = lines(tmp_path / "e.jsonl", {"id": "a", "query": "x"}, {"id": "b", "query": "x" * 30})
+    with pytest.raises(DataError, match=r"line 2: has more than 0 MB"):
+        files.read_records(path, ClarificationExample)

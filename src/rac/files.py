@@ -27,6 +27,9 @@ from rac.records import SCHEMA_VERSION, Record
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Record)
 
+LONGEST_LINE = 64_000_000
+"""Bytes of a line of JSON Lines at most: no record is longer, and memory stays bounded."""
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -171,7 +174,7 @@ def iterate_json_lines(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]
     """Yield (1-based line number, object) of a JSON Lines file; empty lines are skipped.
 
     Raises:
-        DataError: for a missing file, invalid UTF-8, a line that does not parse or is not an object.
+        DataError: for a missing file, invalid UTF-8, a line that does not parse, is not an object or has no end.
     """
     path = Path(path)
     if path.is_dir():
@@ -183,7 +186,11 @@ def iterate_json_lines(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]
     except OSError as error:
         raise DataError(path, f"cannot be read ({error.strerror})") from error
     with handle:
-        for number, raw in enumerate(handle, start=1):
+        for number, raw in enumerate(iter(lambda: handle.readline(LONGEST_LINE + 1), b""), start=1):
+            if len(raw) > LONGEST_LINE:
+                raise DataError(
+                    path, f"has more than {LONGEST_LINE // 1_000_000} MB; give one object a line", line=number
+                )
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
             except UnicodeDecodeError as error:
