@@ -123,15 +123,16 @@ def _read_passages(path: Path) -> list[Passage]:
 
 
 def _index_corpus(corpus: str) -> Any:
-    """Index a corpus for this call; the index is kept in the cache until the documents change."""
-    from rac.corpus import read_corpus
-    from rac.corpus.fingerprint import corpus_fingerprint
+    """Index a corpus for this call; the index is kept in the cache and brought up to date when documents change."""
+    from rac.corpus import named_corpus
     from rac.files import sha256_json
     from rac.models import cache_dir
-    from rac.retrieval import build_index, open_index
+    from rac.retrieval import open_index
+    from rac.retrieval.refresh import index_corpus
     from rac.retrieval.settings import IndexSettings
 
-    folder = cache_dir() / "indexes" / sha256_json(corpus_fingerprint(corpus))[:24]
-    if not folder.exists():
-        build_index(read_corpus(corpus), IndexSettings(), folder)
-    return open_index(folder)
+    named = named_corpus(corpus) is not None
+    folder = cache_dir() / "indexes" / sha256_json(corpus if named else str(Path(corpus).resolve()))[:24]
+    if named and folder.exists():
+        return open_index(folder)
+    return index_corpus(corpus, IndexSettings(), folder).index

@@ -40,7 +40,8 @@ def bootstrap(
     from rac.errors import UserError
     from rac.files import atomic_path
     from rac.metrics.selection import SelectionScorer
-    from rac.retrieval import IndexSettings, build_index, open_index
+    from rac.retrieval import IndexSettings, open_index
+    from rac.retrieval.refresh import index_corpus, open_passages
 
     if output.exists() and (
         not output.is_dir() or (any(output.iterdir()) and not (output / "bootstrap.json").exists())
@@ -54,12 +55,11 @@ def bootstrap(
     settings = Bootstrap(examples=examples, top_k=top_k, questions_per_example=questions, faults_per_example=faults)
     with atomic_path(output) as temporary:
         temporary.mkdir()
-        # The corpus is streamed twice instead of kept in memory.
-        searcher = (
-            open_index(index) if index else build_index(read_corpus(corpus), IndexSettings(), temporary / "index")
-        )
+        searcher = open_index(index) if index else index_corpus(corpus, IndexSettings(), temporary / "index").index
         checked = SelectionScorer(min_options=2).problem if check else None
-        result = make(read_corpus(corpus), searcher, settings, seed, check=checked, reword=reword)
+        # The corpus is streamed twice instead of kept in memory; the second time from the index, which has it all.
+        passages = read_corpus(corpus) if index else open_passages(searcher)
+        result = make(passages, searcher, settings, seed, check=checked, reword=reword)
         _write(temporary, result, settings, seed, {"source": corpus, "index": str(index or "index")})
     for name in ("train", "validation", "test"):
         typer.echo(f"{result.counts.get(f'examples: {name}', 0):>7} queries  {output / name}.jsonl")

@@ -100,6 +100,19 @@ def index_corpus(
     return Refreshed(updated, report, f"files: {new}, {len(changes.kept)} unchanged and not read again")
 
 
+def open_passages(index: Index) -> Iterator[Passage]:
+    """Stream the passages of an index that was just built, instead of reading the corpus again.
+
+    Raises:
+        UserError: for an engine that does not give its passages back in order.
+    """
+    from rac.retrieval.local import LocalIndex
+
+    if not isinstance(index, LocalIndex):
+        raise UserError("this engine does not give its passages back; name the corpus")
+    return index.passages()
+
+
 def _known(path: Path, settings: IndexSettings, key: dict) -> tuple[tuple[LocalIndex, Manifest] | None, str]:
     """Return the index that can be brought up to date and its manifest, or None and why all has to be read."""
     from rac.retrieval.local import LocalIndex
