@@ -6,9 +6,11 @@ The colours follow the reader's light or dark scheme, so that a file can stand i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from markupsafe import Markup
+
+from rac.report.labels import place
 
 Point = tuple[float, float]
 
@@ -52,7 +54,7 @@ def short(value: float) -> str:
 
 def chart(
     title: str, series: Mapping[str, Sequence[Point]], x_label: str, *,
-    log_x: bool = True, log_y: bool = True, lines: bool = True,
+    log_x: bool = True, log_y: bool = True, lines: bool = True, named: Collection[str] | None = None,
 ) -> Markup:  # fmt: skip
     """Draw one chart.
 
@@ -63,6 +65,7 @@ def chart(
         log_x: Whether the x-axis is logarithmic.
         log_y: Whether the y-axis is logarithmic.
         lines: Join the points of a series and name it at its end; otherwise each point is named.
+        named: Without lines, the series that are named; all by default. The others tell their name when pointed at.
     """
     points = [point for row in series.values() for point in row]
     if not points:
@@ -70,17 +73,17 @@ def chart(
     x_ticks = ticks(min(x for x, _ in points), max(x for x, _ in points), log=log_x)
     y_ticks = ticks(min(y for _, y in points), max(y for _, y in points), log=log_y)
 
-    def place(value: float, marks: list[float], start: float, end: float, log: bool) -> float:
+    def scale(value: float, marks: list[float], start: float, end: float, log: bool) -> float:
         low, high, at = marks[0], marks[-1], value
         if log:
             low, high, at = math.log10(low), math.log10(high), math.log10(value)
         return round(start + (end - start) * (at - low) / (high - low), 1)
 
     def x(value: float) -> float:
-        return place(value, x_ticks, LEFT, WIDTH - RIGHT, log_x)
+        return scale(value, x_ticks, LEFT, WIDTH - RIGHT, log_x)
 
     def y(value: float) -> float:
-        return place(value, y_ticks, HEIGHT - BOTTOM, TOP, log_y)
+        return scale(value, y_ticks, HEIGHT - BOTTOM, TOP, log_y)
 
     parts = [
         Markup('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
@@ -111,12 +114,25 @@ def chart(
             path = " ".join(f"{x(a)},{y(b)}" for a, b in row)
             parts.append(Markup('<polyline class="{} line" points="{}"/>').format(colour, path))
         for a, b in row:
-            parts.append(Markup('<circle class="{}" cx="{}" cy="{}" r="3.5"/>').format(colour, x(a), y(b)))
-        last = row[-1]
-        left = x(last[0]) > WIDTH * 0.6
+            parts.append(
+                Markup('<circle class="{}" cx="{}" cy="{}" r="3.5"><title>{}</title></circle>').format(
+                    colour, x(a), y(b), f"{name}: {short(a)}, {b:.4g}"
+                )
+            )
+    numbers = [number for number, name in enumerate(series) if lines or named is None or name in named]
+    rows = list(series.items())
+    ends = [(rows[number][0], x(rows[number][1][-1][0]), y(rows[number][1][-1][1])) for number in numbers]
+    labels = place(ends, [(x(a), y(b)) for a, b in points], (LEFT, TOP - 8, WIDTH - 2, HEIGHT - BOTTOM))
+    for number, (name, a, b), label in zip(numbers, ends, labels, strict=True):
+        if label.leader:
+            parts.append(
+                Markup('<line class="c{}" x1="{}" y1="{}" x2="{}" y2="{}" stroke-width="0.7"/>').format(
+                    number % 6, a, b, label.x, label.y - 4
+                )
+            )
         parts.append(
-            Markup('<text class="{} name" x="{}" y="{}" text-anchor="{}">{}</text>').format(
-                colour, x(last[0]) + (-8 if left else 8), y(last[1]) - 7, "end" if left else "start", name
+            Markup('<text class="c{} name" x="{}" y="{}" text-anchor="{}">{}</text>').format(
+                number % 6, label.x, label.y, label.anchor, name
             )
         )
     return Markup("").join([*parts, Markup("</svg>")])

@@ -15,6 +15,7 @@ from rac.files import write_json, write_text
 from rac.metrics.significance import ALPHA, bootstrap_ci, holm, paired_test
 from rac.report.curves import STYLE, chart
 from rac.report.data import ComparisonRow, MetricInfo, Summary, Table, format_p, format_value
+from rac.report.labels import front
 from rac.report.markdown import escape
 from rac.retrieval.comparison import Compared, counts_of
 
@@ -50,6 +51,13 @@ _COST_KEYS = {
     "one query, ms": ("one_query_ms", 1.0),
     "search memory, MB": ("search_peak_mb", 1.0),
 }
+
+
+# Names of strategies differ at their ends, so they are not cut there.
+_WRAP = (
+    "th:first-child{overflow:visible;max-width:none}"
+    "@media(max-width:40rem){th:first-child{white-space:normal;max-width:7rem}}"
+)
 
 
 def tables(compared: Compared) -> list[Table]:
@@ -172,7 +180,7 @@ def _grouped(table: Table) -> list[tuple[str, list[MetricInfo]]]:
 def html(compared: Compared, made: list[Table]) -> str:
     """Return the comparison as one self-contained page."""
     comparison = compared.comparison
-    style = files("rac.report").joinpath("report.css").read_text(encoding="utf-8") + str(STYLE)
+    style = files("rac.report").joinpath("report.css").read_text(encoding="utf-8") + str(STYLE) + _WRAP
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     views = [
         {
@@ -201,7 +209,7 @@ def html(compared: Compared, made: list[Table]) -> str:
 
 
 def charts(table: Table) -> list[Markup]:
-    """Return quality against speed and against disk, a point per strategy."""
+    """Return quality against speed and against disk, a point per strategy; those that no other beats are named."""
     drawn = []
     for quality, cost in (
         ("nDCG@10", "queries per second"), ("facet recall@5", "queries per second"), ("α-nDCG@5", "disk, MB"),
@@ -211,7 +219,11 @@ def charts(table: Table) -> list[Markup]:
             if quality in summaries and cost in summaries and (summaries[cost]["mean"] or 0) > 0:
                 series[strategy] = [(summaries[cost]["mean"] or 0.0, summaries[quality]["mean"] or 0.0)]
         if series:
-            drawn.append(chart(quality, series, cost, log_y=False, lines=False))
+            names = list(series)
+            best = front([row[0] for row in series.values()], low_x=cost != "queries per second")
+            drawn.append(
+                chart(quality, series, cost, log_y=False, lines=False, named={names[number] for number in best})
+            )
     return drawn
 
 
