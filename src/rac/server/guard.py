@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _OPEN = ("/healthz", "/readyz", "/v1/openapi.json")
 
 
@@ -99,7 +102,24 @@ class Guard:
             if size > most:
                 raise too_large
             if not message.get("more_body", False):
-                return b"".join(chunks)
+                return _whole_characters(b"".join(chunks))
+
+
+def _whole_characters(body: bytes) -> bytes:
+    """Refuse JSON with half of a surrogate pair in it: no text that can be written anywhere holds one."""
+    if _SURROGATE.search(body):
+        try:
+            json.dumps(json.loads(body), ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ServiceError(
+                422,
+                "invalid_request",
+                "a text has half of a surrogate pair (\\ud800 to \\udfff): send whole characters",
+            ) from None
+        except (ValueError, RecursionError):
+            # Not JSON at all; who parses it says so.
+            return body
+    return body
 
 
 def _offered(headers: dict[bytes, str]) -> str:
