@@ -25,8 +25,9 @@ def bench() -> Any:
 
 def test_bm25_against_bm25s(bench: Any) -> None:
     texts = [f"{passage.title} {passage.text}" for passage in bench.synthetic(300)]
-    figures = bench.compare_bm25(texts, bench.queries(20), repeats=1)
+    figures = bench.compare_bm25(texts, bench.queries(20), repeats=1, cores=2)
     assert figures["passages"] == 300 and figures["build"]["speedup"] > 0 and figures["search_1_thread"]["speedup"] > 0
+    assert figures["search_2_threads"]["speedup"] > 0
 
 
 def test_exact_search_against_the_plain_product(bench: Any) -> None:
