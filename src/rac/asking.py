@@ -168,11 +168,11 @@ class Asker:
             tuned = _is_tuned(name)
             label = name if tuned else f"{name} (not tuned to ask)"
             return cls(model, tokenizer, name=label, index=opened, tuned=tuned)
+        from rac.pipeline.models import load_run_model, model_stage, models_of
         from rac.pipeline.run_directory import RunDirectory
-        from rac.pipeline.training import device_of, models_of
 
         run = RunDirectory(path)
-        there = models_of(run.path)
+        there = models_of(run)
         system = system or next((s for s in RUN_SYSTEMS if s in there), None)
         if system is None:
             raise UserError(
@@ -180,7 +180,7 @@ class Asker:
             )
         if system not in there:
             raise UserError(f"{path} has no model '{system}'; {did_you_mean(system, there)}")
-        model, tokenizer = load_model(path / "models" / system, device=device_of(run), dtype=run.recipe.model.dtype)
+        model, tokenizer = load_run_model(run, model_stage(run.recipe, system), merged=True)
         return cls(
             model,
             tokenizer,

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from rac.corpus.bootstrap_settings import Bootstrap
 from rac.errors import DataError, UserError, did_you_mean
 from rac.files import read_text, sha256_json
+from rac.generation.openai_settings import OpenAIServer
+from rac.generation.systems import SYSTEMS
 from rac.prompting import PromptSettings
 from rac.retrieval.settings import IndexSettings
 from rac.training.pair_settings import Pairs
@@ -28,8 +30,8 @@ from rac.training.settings import Stage1, Stage2
 M = TypeVar("M", bound=BaseModel)
 
 RECIPE_SCHEMA = 1
-SYSTEMS = ("base", "template-titles", "template", "ungrounded", "grounded", "grounded-best-of-n", "rac", "gold")
-"""Systems that a run can ask and compare, in table order."""
+_ADDED_LATER = {"data": ("also", "fold"), "preference": ("rounds",)}
+"""Keys that did not exist at first. At their defaults they are left out of hashes, so that finished stages are kept."""
 
 
 class Section(BaseModel):
@@ -71,6 +73,17 @@ class Data(Section):
         True, description="Leave gold questions out of stage 1 whose options D does not support (they teach invention)."
     )
     evaluation_queries: int | None = Field(None, ge=1, description="Held-out queries to evaluate at most; empty: all.")
+    fold: str = Field(
+        "",
+        pattern=r"^(\d+/\d+)?$",
+        description="`I/K` holds fold I of K out, by cluster, and trains on all the others, whatever the splits of the "
+        "source are; `rac crossfit` sets it.",
+    )
+    also: tuple[str, ...] = Field(
+        (),
+        description="Further benchmarks or example files to train on jointly, each over a corpus of its own and "
+        "limited to `train_queries` itself; what is evaluated stays `source`.",
+    )
 
     @field_validator("columns")
     @classmethod
@@ -107,8 +120,25 @@ class EvaluationSettings(Section):
         description="What D is in evaluation; one table each. All systems are scored against the same D.",
     )
     max_new_tokens: int = Field(48, ge=8, description="Longest question, in tokens.")
-    candidates: int = Field(8, ge=2, description="Samples that `grounded-best-of-n` chooses from.")
+    candidates: int = Field(8, ge=2, description="Samples that the systems `...-best-of-n` choose from.")
+    shots: int = Field(3, ge=1, le=16, description="Solved training examples in the prompt of `base-few-shot`.")
+    alpha: float = Field(
+        0.5, ge=0, description="Strength of `context-aware`: log p + alpha (log p - log p_uncond); 0 is `grounded`."
+    )
+    plausibility: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="`context-aware` leaves out tokens whose probability under `grounded` is less than this share of "
+        "the largest one; 0 leaves none out.",
+    )
+    beams: int = Field(4, ge=1, description="Beams of `facet-constrained` for each beginning of a question.")
     bootstrap_samples: int = Field(2000, ge=100, description="Resamples behind each interval and test.")
+    nli: str = Field(
+        "auto",
+        description="Entailment model of the metrics: `auto` (the embedded one; words alone where it cannot run), "
+        "`none`, `embedded`, or a hub id or folder.",
+    )
 
     @model_validator(mode="after")
     def _known_systems(self) -> EvaluationSettings:
@@ -118,6 +148,12 @@ class EvaluationSettings(Section):
         if len(set(self.systems)) < len(self.systems):
             raise ValueError("a system is named twice")
         return self
+
+
+class OpenAI(OpenAIServer):
+    """The OpenAI-compatible server that the system `openai` asks."""
+
+    model: str = Field("", description="The model's name on that server; needed where `openai` is among the systems.")
 
 
 class Recipe(Section):
@@ -135,6 +171,7 @@ class Recipe(Section):
     pairs: Pairs = Field(default_factory=Pairs)
     preference: Stage2 = Field(default_factory=Stage2)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    openai: OpenAI = Field(default_factory=lambda: OpenAI(model=""))
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
@@ -150,6 +187,16 @@ class Recipe(Section):
                 f"bootstrap.top_k is {self.bootstrap.top_k} and prompt.top_k is {self.prompt.top_k}, so questions "
                 "would offer what the prompt does not show; make bootstrap.top_k at most prompt.top_k"
             )
+        if "openai" in self.evaluation.systems and not self.openai.model:
+            raise ValueError(
+                "openai.model: the system `openai` is asked for, but no model is named; give the model's name on the "
+                "server at openai.url"
+            )
+        if "rac-round-1" in self.evaluation.systems and self.preference.rounds == 1:
+            raise ValueError(
+                "evaluation.systems: with one round `rac-round-1` is `rac` itself; leave it out, or set "
+                "preference.rounds: 2"
+            )
         if self.model.device == "cpu" and self.model.dtype == "bfloat16":
             raise ValueError("model.dtype: bfloat16 on the CPU is many times slower than float32; use float32 there")
         return self
@@ -160,7 +207,15 @@ class Recipe(Section):
 
     def digest(self, *sections: str) -> str:
         """Return a hash of the named sections' values."""
-        return sha256_json({s: _plain(getattr(self, s)) for s in sections})
+        return sha256_json({s: self._hashed(s) for s in sections})
+
+    def _hashed(self, section: str) -> Any:
+        value = getattr(self, section)
+        plain = _plain(value)
+        for key in _ADDED_LATER.get(section, ()):
+            if getattr(value, key) == type(value).model_fields[key].get_default(call_default_factory=True):
+                del plain[key]
+        return plain
 
 
 def _plain(value: Any) -> Any:

@@ -82,6 +82,15 @@ class Prompt:
     dropped: int
 
 
+@dataclass(frozen=True)
+class Shot:
+    """A solved example that a prompt shows before its own query: U_q, D and C_q."""
+
+    query: str
+    passages: tuple[Passage, ...]
+    question: str
+
+
 def neutralise(text: str, control_tokens: Sequence[str] = ()) -> str:
     """Return ``text`` on one line and without anything that a chat template or tokenizer reads as control.
 
@@ -161,7 +170,8 @@ def visible_passages(
 def _render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> str:
     """Render a chat with the model's own template; models without one get plain paragraphs."""
     if not tokenizer.chat_template:
-        return "\n\n".join(m["content"] for m in messages) + "\n\nQuestion:\n"
+        asked = [("Question:\n" if m["role"] == "assistant" else "") + m["content"] for m in messages]
+        return "\n\n".join([*asked, "Question:\n"])
     try:
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     except Exception as error:
@@ -169,20 +179,29 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) 
             raise
         # Templates such as Gemma's know no system role.
         merged = messages[0]["content"] + "\n\n" + messages[1]["content"]
-        return _render(tokenizer, [{"role": "user", "content": merged}])
+        return _render(tokenizer, [{"role": "user", "content": merged}, *messages[2:]])
     return str(text)
 
 
-def _messages(query: str, lines: Sequence[str] | None) -> list[dict[str, str]]:
-    if lines is None:
-        return [
-            {"role": "system", "content": SYSTEM_UNGROUNDED},
-            {"role": "user", "content": f"Query: {query}"},
-        ]
-    return [
-        {"role": "system", "content": SYSTEM_GROUNDED},
-        {"role": "user", "content": "\n".join([*lines, f"Query: {query}"])},
-    ]
+def _turn(query: str, lines: Sequence[str] | None) -> dict[str, str]:
+    return {"role": "user", "content": "\n".join([*(lines or ()), f"Query: {query}"])}
+
+
+def _passage_lines(
+    tokenizer: PreTrainedTokenizerBase, passages: Sequence[Passage], settings: PromptSettings
+) -> tuple[list[str], list[bool]]:
+    """Return the line of each passage, cut to its budget, and whether it was cut."""
+    control = _control_tokens(tokenizer)
+    lines, cuts = [], []
+    for number, passage in enumerate(passages, start=1):
+        line, was_cut = cut_to_tokens(
+            tokenizer,
+            render_passage(passage, number, show_types=settings.show_types, control_tokens=control),
+            settings.passage_tokens,
+        )
+        lines.append(neutralise(line, control))
+        cuts.append(was_cut)
+    return lines, cuts
 
 
 def build_prompt(
@@ -190,6 +209,8 @@ def build_prompt(
     query: str,
     passages: Sequence[Passage] | None,
     settings: PromptSettings | None = None,
+    *,
+    shots: Sequence[Shot] = (),
 ) -> Prompt:
     """Build the prompt of p(C_q | U_q, D), or of p(C_q | U_q) if ``passages`` is None.
 
@@ -198,6 +219,7 @@ def build_prompt(
         query: U_q. Never cut.
         passages: D in the order shown, or None for the ungrounded model.
         settings: Budgets and what is shown.
+        shots: Solved examples shown as earlier turns of the chat. ``settings.max_tokens`` is then for each turn.
 
     Raises:
         UserError: if the query alone does not fit into ``settings.max_tokens``.
@@ -206,35 +228,32 @@ def build_prompt(
     control = _control_tokens(tokenizer)
     query = neutralise(query, control)
     lines: list[str] | None = None
-    cut = dropped = 0
     cuts: list[bool] = []
+    dropped = 0
     if passages is not None:
-        lines = []
-        for number, passage in enumerate(passages, start=1):
-            line, was_cut = cut_to_tokens(
-                tokenizer,
-                render_passage(passage, number, show_types=settings.show_types, control_tokens=control),
-                settings.passage_tokens,
-            )
-            lines.append(neutralise(line, control))
-            cuts.append(was_cut)
+        lines, cuts = _passage_lines(tokenizer, passages, settings)
+    head = [{"role": "system", "content": SYSTEM_UNGROUNDED if lines is None else SYSTEM_GROUNDED}]
+    for shot in shots:
+        shown = None if lines is None else _passage_lines(tokenizer, shot.passages, settings)[0]
+        head.append(_turn(neutralise(shot.query, control), shown))
+        head.append({"role": "assistant", "content": neutralise(shot.question, control)})
+    limit = settings.max_tokens * (1 + len(shots))
     while True:
-        messages = _messages(query, lines)
+        messages = [*head, _turn(query, lines)]
         text = _render(tokenizer, messages)
         ids = tokenizer(text, add_special_tokens=not tokenizer.chat_template).input_ids
-        if len(ids) <= settings.max_tokens:
+        if len(ids) <= limit:
             break
         if not lines:
             raise UserError(
-                f"the query has {len(ids)} tokens with its frame and the prompt may have {settings.max_tokens}; "
+                f"the query has {len(ids)} tokens with its frame and the prompt may have {limit}; "
                 "a query is never cut: shorten it, or raise prompt.max_tokens"
             )
         lines.pop()
         cuts.pop()
         dropped += 1
-    cut = sum(cuts)
     kept = tuple(passages[: len(lines)]) if passages is not None and lines is not None else ()
-    return Prompt(text, tuple(messages), tuple(ids), kept, cut, dropped)
+    return Prompt(text, tuple(messages), tuple(ids), kept, sum(cuts), dropped)
 
 
 def end_of_turn_id(tokenizer: PreTrainedTokenizerBase) -> int:

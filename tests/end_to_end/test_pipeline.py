@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from rac.files import read_records, sha256_file
+from rac.generation.systems import SYSTEMS
 from rac.records import PreferencePair
 
 RECIPE = """
@@ -35,16 +37,20 @@ training:
   batch_size: 4
   learning_rate: 0.003
   checkpoint_seconds: 0
+  validations: 1
+  validation_queries: 2
   {extra}
 preference:
   epochs: 3
   batch_size: 2
   checkpoint_seconds: 0
+  validations: 2
+  validation_queries: 2
 pairs:
   grounded_samples: 2
   ungrounded_samples: 1
 evaluation:
-  max_new_tokens: 24
+  max_new_tokens: 32
   bootstrap_samples: 200
 """
 
@@ -100,6 +106,16 @@ def test_a_run_leaves_everything_that_is_documented(finished: tuple[Path, Path])
         record = json.loads((run / f"stages/{stage}.json").read_text())
         assert record["seconds"] >= 0
         assert record["outputs"]
+
+
+def test_models_in_training_are_judged_by_what_they_ask(finished: tuple[Path, Path]) -> None:
+    _, run = finished
+    for model, validations in (("grounded", 2), ("ungrounded", 2), ("rac", 3)):
+        record = json.loads((run / f"models/{model}/training.json").read_text())
+        # The start counts as well.
+        assert len(record["validation"]) == validations
+        assert all(set(m) == {"unsupported", "informativeness", "rouge_l"} for m in record["validation"].values())
+        assert record["selected_step"] in {int(step) for step in record["validation"]}
 
 
 def test_no_query_group_is_in_two_parts(finished: tuple[Path, Path]) -> None:
@@ -171,3 +187,37 @@ def test_ask_and_predict_use_the_run(finished: tuple[Path, Path], tmp_path: Path
     ids = [json.loads(line)["id"] for line in out.read_text().splitlines()]
     assert ids == [json.loads(line)["id"] for line in examples.read_text().splitlines()]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["predictions.jsonl", "predictions.jsonl.header.json"]
+
+
+def test_every_system_and_a_second_round_come_on_top_of_a_finished_run(
+    finished: tuple[Path, Path], tmp_path: Path
+) -> None:
+    recipe, done = finished
+    run = tmp_path / "run"
+    shutil.copytree(done, run)
+    systems = [name for name in SYSTEMS if name not in ("openai", "shipped")]
+    more = [f"evaluation.systems=[{', '.join(systems)}]", "preference.rounds=2", "evaluation.candidates=2"]
+    log = train(recipe, run, *(part for setting in more for part in ("--set", setting))).stderr
+    for kept in ("ungrounded", "grounded", "pairs", "rac", "predict-grounded"):
+        assert f"{kept:<12} unchanged" in log
+    for made in ("pairs-2", "rac-2", "pairs-paper", "rac-paper", "grounded-continued", "predict-context-aware"):
+        assert f"{made:<12} done in" in log
+    (table,) = json.loads((run / "metrics.json").read_text())["tables"]
+    assert list(table["systems"]) == systems
+    # One sample of each model, unfiltered; those of round 1 are the same ones, so nothing was sampled for it.
+    paper = read_records(run / "pairs-paper.jsonl", PreferencePair)
+    assert all(len(p.all_rejected) == 1 and p.chosen_kind == "grounded" for p in paper)
+    assert "sampling from grounded" not in log
+    # The systems ask the models that they are named after.
+    asked = {s: (run / f"predictions/retrieved/{s}.jsonl").read_text() for s in systems}
+    assert sha256_file(run / "models/rac-2/model.safetensors") != sha256_file(run / "models/rac/model.safetensors")
+    assert asked["rac-round-1"] == (done / "predictions/retrieved/rac.jsonl").read_text().replace(
+        '"system": "rac"', '"system": "rac-round-1"'
+    )
+    continued = json.loads((run / "stages/grounded-continued.json").read_text())["counts"]
+    stage2 = [json.loads((run / f"stages/{s}.json").read_text())["counts"]["training"] for s in ("rac", "rac-2")]
+    wanted = sum(counts["target_tokens"] for counts in stage2)
+    assert continued["target tokens of stage 2"] == wanted
+    assert 0.8 < continued["training"]["target_tokens"] / wanted < 1.2
+    answer = subprocess.run(command("ask", run, "king", "--json"), capture_output=True, text=True, check=True).stdout
+    assert json.loads(answer)["model"].startswith("rac of ")

@@ -118,7 +118,7 @@ def test_what_cannot_work_is_refused(tiny: Tiny) -> None:
     with pytest.raises(UserError, match="cannot \\(layer 0 caches"):
         FacetConstrainedGenerator(tiny("mistral", sliding_window=8, vocab_size=40), LetterTokenizer())
     model = tiny("llama", vocab_size=40)
-    with pytest.raises(ValueError, match="no room"):
+    with pytest.raises(UserError, match="no room"):
         FacetConstrainedGenerator(model, LetterTokenizer(), beginnings=("abcdefghij",), max_new_tokens=10)
     fine = FacetConstrainedGenerator(model, LetterTokenizer(), beginnings=("ab",), max_new_tokens=10)
     with pytest.raises(ValueError, match="one each"):

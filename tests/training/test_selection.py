@@ -3,6 +3,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rac.errors import UserError
 from rac.training.selection import Rule, validation_steps
@@ -36,6 +38,31 @@ def test_of_equals_the_latest_wins() -> None:
 
 def test_an_unscored_validation_cannot_win() -> None:
     assert Rule().best([(0, metrics(0.4)), (5, metrics(math.nan)), (10, metrics(0.3))]) == 10
+
+
+def test_in_stage_1_the_start_sets_no_standard_and_cannot_win() -> None:
+    untrained = (0, metrics(0.0, informativeness=1.0, rouge_l=0.2))
+    history = [untrained, (5, metrics(0.3, rouge_l=0.5)), (10, metrics(0.2, rouge_l=0.55)), (15, metrics(0.25))]
+    assert Rule(standard="best").best(history) == 10
+    assert Rule().best(history) == 0
+    # What is far below the best ROUGE-L so far cannot win, however little it invents.
+    assert Rule(standard="best").best([*history, (20, metrics(0.1, rouge_l=0.4))]) == 10
+    assert Rule(standard="best").best([untrained, (5, metrics(0.1, rouge_l=0.3)), (10, metrics(0.2))]) == 10
+    assert Rule(standard="best").best([untrained]) == 0
+
+
+_value = st.one_of(st.just(math.nan), st.floats(0, 1))
+
+
+@given(st.lists(st.tuples(_value, _value, _value), min_size=1, max_size=8), st.sampled_from(["start", "best"]))
+@settings(max_examples=200, deadline=None)
+def test_only_what_was_best_at_its_time_is_ever_chosen(values: list[tuple[float, ...]], standard: str) -> None:
+    """Weights of other validations are not on the disk any more."""
+    rule = Rule(standard=standard)  # type: ignore[arg-type]
+    history = [(step, metrics(*value)) for step, value in enumerate(values)]
+    best = [rule.best(history[: stop + 1]) for stop in range(len(history))]
+    for step, chosen in enumerate(best):
+        assert chosen == step or chosen == best[step - 1]
 
 
 def test_a_missing_metric_is_named() -> None:

@@ -61,12 +61,16 @@ def _find(source: str, system: str | None) -> str | Path:
                 f"--system {system} names a model of a run, and '{source}' is no run directory: leave it out"
             )
         return source
-    here = [name for name in SYSTEMS if (run / "models" / name).is_dir()]
+    from rac.pipeline.models import model_folder
+    from rac.pipeline.run_directory import RunDirectory
+
+    opened = RunDirectory(run)
+    here = [name for name in SYSTEMS if model_folder(opened, name).is_dir()]
     if not here:
         raise UserError(f"{run} holds no trained model yet: run rac train first")
     if system is not None and system not in here:
         raise UserError(f"{run} has no model '{system}': it has {', '.join(here)}")
-    return run / "models" / (system or here[0])
+    return model_folder(opened, system or here[0])
 
 
 def _check(model: str | Path, output: Path, dtype: str) -> None:

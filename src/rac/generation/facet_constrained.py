@@ -11,6 +11,7 @@ usual prompt.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -92,7 +93,10 @@ class FacetConstrainedGenerator:
         self.beams, self.max_new_tokens, self.max_rows = beams, max_new_tokens, max_rows
         self._beginnings = [self._ids(text) for text in beginnings]
         if max(map(len, self._beginnings)) + 2 > max_new_tokens:
-            raise ValueError(f"max_new_tokens={max_new_tokens} leaves no room behind the beginnings")
+            raise UserError(
+                f"max_new_tokens: {max_new_tokens} leaves no room behind the beginnings of facet-constrained "
+                f"questions, which have up to {max(map(len, self._beginnings))} tokens: use more"
+            )
         vocabulary = model.get_output_embeddings().weight.shape[0]
         # A token with "?" ends the question; one with a line break, or of spaces alone, may not occur.
         size = min(vocabulary, len(tokenizer))
@@ -111,7 +115,7 @@ class FacetConstrainedGenerator:
         Args:
             prompts: Token ids of each prompt.
             facets: For each prompt the texts that must occur, in any order; none asks an unconstrained question.
-            label: Shown with the progress.
+            label: Shown with the progress; "" shows none.
 
         Returns:
             The most probable finished question of each prompt (mean log-probability per token behind the beginning,
@@ -122,7 +126,7 @@ class FacetConstrainedGenerator:
             raise ValueError(f"{len(prompts)} prompts and {len(facets)} lists of facets: one each is needed")
         found: list[Candidate] = []
         size = max(1, self.max_rows // (self.beams * len(self._beginnings)))
-        with Progress(label, len(prompts), unit="prompts") as progress:
+        with Progress(label, len(prompts), unit="prompts", quiet=1.5 if label else math.inf) as progress:
             for first in range(0, len(prompts), size):
                 group = [list(p) for p in prompts[first : first + size]]
                 wanted = [

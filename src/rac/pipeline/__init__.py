@@ -22,7 +22,8 @@ def run_recipe(recipe: Recipe, path: Path | str, *, until: Until | str = "report
     Returns:
         The run directory.
     """
-    from rac.pipeline import data, evaluation, training
+    from rac.pipeline import data, evaluation, preference, training
+    from rac.pipeline.models import needs
 
     run = RunDirectory(path, recipe)
     with run.lock():
@@ -35,12 +36,19 @@ def run_recipe(recipe: Recipe, path: Path | str, *, until: Until | str = "report
         training.supervised_stage(run, "grounded")
         if until == "grounded":
             return run
-        training.pairs_stage(run)
-        if until == "pairs":
-            return run
-        training.preference_stage(run)
+        for number in range(1, 1 + recipe.preference.rounds):
+            variant = preference.round_variant(recipe, number)
+            preference.pairs_stage(run, variant)
+            if until == "pairs":
+                return run
+            preference.preference_stage(run, variant)
         if until == "rac":
             return run
+        if needs(recipe, "rac-paper"):
+            preference.pairs_stage(run, preference.paper_variant(recipe))
+            preference.preference_stage(run, preference.paper_variant(recipe))
+        if needs(recipe, "grounded-continued"):
+            training.continued_stage(run)
         evaluation.predict_stages(run)
         evaluation.metrics_stage(run)
         evaluation.report_stage(run)

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rac.files import ResumableLines, sha256_json, write_records
-from rac.metrics.selection import SelectionScorer
+from rac.generation.systems import SYSTEMS
+from rac.pipeline.askers import open_asker, way_settings
 from rac.pipeline.context import choose_passages
 from rac.pipeline.data import load_examples, load_retrieved
+from rac.pipeline.models import model_stage
 from rac.pipeline.run_directory import RunDirectory, Stage
-from rac.pipeline.training import load_run_model
 from rac.progress import Progress
-from rac.prompting import PROMPT_VERSION, build_prompt
+from rac.prompting import PROMPT_VERSION
 from rac.records import ClarificationExample, Passage, Prediction
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 16
-MODEL_OF = {
-    "base": "base",
-    "ungrounded": "ungrounded",
-    "grounded": "grounded",
-    "grounded-best-of-n": "grounded",
-    "rac": "rac",
-}
-"""Which model answers for a system; the other systems need none."""
 
 
 def contexts(run: RunDirectory, source: str) -> dict[str, list[Passage]]:
@@ -57,17 +50,17 @@ def predict_stage(run: RunDirectory, system: str) -> dict[str, Any]:
     """Let one system ask for all held-out queries and every D; write ``predictions/D/SYSTEM.jsonl``."""
     recipe = run.recipe
     sources = recipe.evaluation.passages
-    upstream = ["data", "retrieve"]
-    if MODEL_OF.get(system, "base") != "base":
-        upstream.append(MODEL_OF[system])
+    kind = SYSTEMS[system]
+    trained = [model_stage(recipe, name) for name in kind.models if name not in ("base", "shipped")]
     inputs = {
-        "upstream": run.output_hash(*upstream),
+        "upstream": run.output_hash("data", "retrieve", *trained),
         "recipe": recipe.digest("prompt", "model", "seed"),
         "sources": list(sources),
         "max_new_tokens": recipe.evaluation.max_new_tokens,
-        "candidates": recipe.evaluation.candidates if system == "grounded-best-of-n" else None,
+        "candidates": recipe.evaluation.candidates if kind.way == "best-of-n" else None,
         "prompt": PROMPT_VERSION,
         "system": system,
+        **way_settings(recipe, kind),
     }
 
     def work() -> Stage:
@@ -81,7 +74,7 @@ def predict_stage(run: RunDirectory, system: str) -> dict[str, Any]:
                     todo[_key(system, source, example, found[example.id])] = (example, found[example.id])
         missing = [key for key in todo if key not in lines.done]
         if missing:
-            ask = _asker(run, system)
+            ask = open_asker(run, kind)
             with Progress(f"asking {system}", len(todo), unit="questions", done=len(todo) - len(missing)) as progress:
                 for start in range(0, len(missing), _CHUNK):
                     chunk = missing[start : start + _CHUNK]
@@ -112,51 +105,7 @@ def predict_stage(run: RunDirectory, system: str) -> dict[str, Any]:
 
 
 def _key(system: str, source: str, example: ClarificationExample, passages: Sequence[Passage]) -> str:
-    """Name one generation; the ungrounded model does not see D, so its question is the same for every D."""
-    if system in ("ungrounded", "gold"):
+    """Name one generation; a system that does not see D asks the same for every D."""
+    if not SYSTEMS[system].sees_passages:
         return example.id
     return sha256_json([example.id, [p.id for p in passages]])
-
-
-Item = tuple[ClarificationExample, list[Passage]]
-
-
-def _asker(run: RunDirectory, system: str) -> Callable[[list[Item]], list[str]]:
-    """Return what turns a chunk of (example, D) into questions."""
-    if system == "gold":
-        return lambda items: [example.questions[0] if example.questions else "" for example, _ in items]
-    if system.startswith("template"):
-        from rac.generation.templates import title_question, typed_question
-
-        write = title_question if system == "template-titles" else typed_question
-        return lambda items: [write(e.query, passages) for e, passages in items]
-
-    from rac.generation.local import LocalGenerator
-
-    model, tokenizer = load_run_model(run, MODEL_OF[system])
-    generator = LocalGenerator(model, tokenizer, max_new_tokens=run.recipe.evaluation.max_new_tokens)
-    settings = run.recipe.prompt
-
-    def prompts(items: list[Item]) -> list[tuple[int, ...]]:
-        return [
-            build_prompt(tokenizer, e.query, None if system == "ungrounded" else passages, settings).ids
-            for e, passages in items
-        ]
-
-    def greedy(items: list[Item]) -> list[str]:
-        return [candidate.text for candidate in generator.greedy(prompts(items), label="")]
-
-    def best_of_n(items: list[Item]) -> list[str]:
-        scorer = SelectionScorer(min_options=2)
-        n = run.recipe.evaluation.candidates
-        sampled = generator.sample(prompts(items), n, seed=run.recipe.seed, label="")
-        chosen = []
-        for (example, passages), candidates in zip(items, sampled, strict=True):
-            scores = scorer.score_all([c.text for c in candidates], example.query, passages)
-            order = sorted(
-                range(n), key=lambda i: (not scores[i].good, -scores[i].faithfulness, -candidates[i].logprob, i)
-            )
-            chosen.append(candidates[order[0]].text)
-        return chosen
-
-    return best_of_n if system == "grounded-best-of-n" else greedy

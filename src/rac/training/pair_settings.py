@@ -95,6 +95,14 @@ class Pairs(BaseModel):
             )
         return self
 
+    def plain(self) -> Pairs:
+        """Return the paper's plain reading with these settings of sampling: one sample of each model, no filter."""
+        values = self.model_dump() | {
+            "positives": "grounded", "negatives": ("ungrounded",), "filter": False, "grounded_samples": 1,
+            "ungrounded_samples": 1, "max_negatives": 1,
+        }  # fmt: skip
+        return Pairs.model_validate(values)
+
     @property
     def needs_grounded(self) -> bool:
         """Whether samples of ``grounded`` are needed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from rac.errors import UserError
 
@@ -21,16 +21,22 @@ class Rule:
     ``at_least={"rouge_l": 0.95}`` a checkpoint that loses more than 5 % of the starting ROUGE-L cannot win, however low
     its unsupported share. If no checkpoint keeps the floors, the start itself does, and it is kept.
 
+    In stage 1 the start is no standard and no candidate: an untrained model hardly asks, so it invents nothing either.
+    There the floors are shares of the best value of any validation so far.
+
     Args:
         minimise: The metric to bring down.
-        at_least: Metric -> share of its starting value that must be kept.
+        at_least: Metric -> share of its standard that must be kept.
+        standard: ``start`` or ``best``, see above.
     """
 
     minimise: str = "unsupported"
     at_least: dict[str, float] = field(default_factory=lambda: {"informativeness": 0.95, "rouge_l": 0.95})
+    standard: Literal["start", "best"] = "start"
 
     def best(self, history: Sequence[tuple[int, dict[str, float]]]) -> int:
-        """Return the step of the best validation.
+        """Return the step of the best validation: one of those that were best when they were made, since only their
+        weights are kept.
 
         Args:
             history: (step, metrics), the start (step 0) first. Of equals the latest wins.
@@ -38,7 +44,6 @@ class Rule:
         Raises:
             UserError: if a metric that the rule names is missing.
         """
-        start = history[0][1]
         for name in (self.minimise, *self.at_least):
             for step, metrics in history:
                 if name not in metrics:
@@ -46,16 +51,26 @@ class Rule:
                         f"the validation of step {step} has no metric '{name}', so the best weights cannot be chosen: "
                         f"it has {', '.join(sorted(metrics)) or 'none'}; change the rule or the validation"
                     )
-        eligible = [
-            (step, metrics)
-            for step, metrics in history
-            if all(metrics[name] >= share * start[name] - 1e-12 for name, share in self.at_least.items())
-            and not math.isnan(metrics[self.minimise])
-        ]
-        if not eligible:
-            return history[0][0]
-        lowest = min(metrics[self.minimise] for _, metrics in eligible)
-        return max(step for step, metrics in eligible if metrics[self.minimise] == lowest)
+        if self.standard == "best":
+            history = history[1:] or history
+        kept, standard = history[0], dict(history[0][1])
+        for step, metrics in history[1:]:
+            if self.standard == "best":
+                standard = {
+                    name: metrics[name] if math.isnan(value) else max(value, metrics[name])
+                    for name, value in standard.items()
+                    if name in self.at_least
+                }
+            if self._keeps(metrics, standard) and (
+                not self._keeps(kept[1], standard) or metrics[self.minimise] <= kept[1][self.minimise]
+            ):
+                kept = step, metrics
+        return kept[0]
+
+    def _keeps(self, metrics: dict[str, float], standard: dict[str, float]) -> bool:
+        return not math.isnan(metrics[self.minimise]) and all(
+            metrics[name] >= share * standard[name] - 1e-12 for name, share in self.at_least.items()
+        )
 
 
 def validation_steps(total: int, validations: int) -> list[int]:
