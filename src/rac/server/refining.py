@@ -14,6 +14,7 @@ from rac.records import Passage
 _ORDINALS = {"first": 0, "former": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1, "latter": -1}
 _NEITHER = frozenset({"no", "none", "neither", "nope"})
 _UNSAID = frozenset({"yes", "yeah", "both", "either", "any", "all"})
+_FRAME = "I mean want would like think looking for about please one option first second third last former latter"
 _NUMBER = re.compile(r"(?:number |option |#)?([1-9])[.)]?")
 
 
@@ -76,6 +77,8 @@ def picked_option(answer: str, options: Sequence[str]) -> str | None:
         return None
     common = set.intersection(*(content_keys(o) for o in options)) if len(options) > 1 else set()
     telling = keys - common
+    # "I mean the second planet": what frames the answer counts only if it is all that there is.
+    telling = telling - content_keys(_FRAME) or telling
     shares = [len(telling & content_keys(o)) for o in options]
     best = max(shares, default=0)
     if best == 0 or shares.count(best) > 1:
