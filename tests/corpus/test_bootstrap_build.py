@@ -18,7 +18,8 @@ SEARCHER = WordSearcher(CORPUS)
 
 def test_examples_of_every_kind_with_options_from_the_retrieved_passages() -> None:
     result = bootstrap(CORPUS, SEARCHER, SETTINGS, 0)
-    assert {e.meta["kind"] for e in result.examples} == set(KINDS)
+    # Sections and clusters need documents: see test_bootstrap_documents.
+    assert {e.meta["kind"] for e in result.examples} == set(KINDS) - {"topic", "cluster"}
     by_id = {p.id: p for p in CORPUS}
     for example in result.examples:
         d = {hit.passage.id for hit in SEARCHER.search_batch([example.query], SETTINGS.top_k)[0]}

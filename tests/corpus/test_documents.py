@@ -103,7 +103,7 @@ def test_underlined_lines_are_headings_of_plain_text(tmp_path: Path) -> None:
     text = "=====\nTitle\n=====\n\nPara one.\n\nSub\n---\nBody here.\n\nOther\n=====\nEnd.\n\na-b\n\n--\n"
     (tmp_path / "t.rst").write_text(text, encoding="utf-8")
     found = list(read_corpus(tmp_path / "t.rst"))
-    assert [(p.title, p.description) for p in found] == [("Title", ""), ("Sub", "Title"), ("Other", "")]
+    assert [(p.title, p.description) for p in found] == [("Title", ""), ("Sub", "Title"), ("Other", "Title")]
     assert [text[p.start : p.end] for p in found] == ["Para one.", "Body here.", "End.\n\na-b\n\n--"]
 
 

@@ -41,6 +41,7 @@ def bootstrap(
     from rac.files import atomic_path
     from rac.metrics.selection import SelectionScorer
     from rac.retrieval import IndexSettings, open_index
+    from rac.retrieval.local import LocalIndex
     from rac.retrieval.refresh import index_corpus, open_passages
 
     if output.exists() and (
@@ -58,7 +59,7 @@ def bootstrap(
         searcher = open_index(index) if index else index_corpus(corpus, IndexSettings(), temporary / "index").index
         checked = SelectionScorer(min_options=2).problem if check else None
         # The corpus is streamed twice instead of kept in memory; the second time from the index, which has it all.
-        passages = read_corpus(corpus) if index else open_passages(searcher)
+        passages = open_passages(searcher) if isinstance(searcher, LocalIndex) else read_corpus(corpus)
         result = make(passages, searcher, settings, seed, check=checked, reword=reword)
         _write(temporary, result, settings, seed, {"source": corpus, "index": str(index or "index")})
     for name in ("train", "validation", "test"):

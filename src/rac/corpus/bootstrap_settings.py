@@ -6,11 +6,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Kind = Literal["homonym", "name", "phrase", "acronym", "class", "mention"]
+Kind = Literal["homonym", "name", "phrase", "acronym", "class", "topic", "mention", "cluster"]
 """How a query is ambiguous: one name of several things, a word in several titles, several words in several titles,
-an abbreviation of several things, a class with several members, a word that the texts of several documents use."""
+an abbreviation of several things, a class with several members, a heading with several sections below it, a word that
+the texts of a few documents use, a word of many documents whose best passages fall into clusters."""
 
-KINDS: tuple[Kind, ...] = ("homonym", "name", "phrase", "acronym", "class", "mention")
+KINDS: tuple[Kind, ...] = ("homonym", "name", "phrase", "acronym", "class", "topic", "mention", "cluster")
+LAST_KINDS: tuple[Kind, ...] = ("mention", "cluster")
+"""Kinds that are used only if the others do not suffice: a word in a text is a weaker sign than a name."""
 
 
 class Bootstrap(BaseModel):
@@ -25,7 +28,7 @@ class Bootstrap(BaseModel):
     kinds: tuple[Kind, ...] = Field(
         KINDS,
         min_length=1,
-        description="Kinds of ambiguity to look for; `mention` is used only if the others do not suffice.",
+        description="Kinds of ambiguity to look for; `mention` and `cluster` only if the others do not suffice.",
     )
     max_titles: int = Field(8, ge=2, description="Most titles that may share a name: more, and it is a common word.")
     max_class: int = Field(60, ge=2, description="Most members that a class may have to be asked about.")

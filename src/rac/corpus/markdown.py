@@ -48,12 +48,13 @@ def sections_of(text: str, name: str) -> Iterator[Section]:
     description = str(front.get("description") or front.get("summary") or description)
     stack: list[tuple[int, str]] = []
     blocks: list[Block] = []
-    emitted = False
+    first, emitted = "", False
 
     def headings() -> tuple[str, ...]:
         path = tuple(text for _, text in stack)
-        # With a title in the front matter the headings are below it; without one the first heading is the title.
-        return (title, *path) if (front.get("title") and path[:1] != (title,)) or not path else path
+        # The title is that of the front matter, else the first heading, else the file's name; all others are below it.
+        top = title if front.get("title") or not first else first
+        return path if path[:1] == (top,) else (top, *path)
 
     at = 0
     while at < len(tokens):
@@ -67,6 +68,7 @@ def sections_of(text: str, name: str) -> Iterator[Section]:
                 stack.pop()
             if heading:
                 stack.append((level, heading))
+                first = first or heading
             at += 2
         elif token.type == "table_open":
             end = _closing(tokens, at, "table_close")

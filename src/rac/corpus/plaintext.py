@@ -59,17 +59,20 @@ class _Headings:
     """The path of headings; the level of an underline is the order in which its mark first occurs, as in RST."""
 
     def __init__(self, title: str) -> None:
-        self._title, self._marks, self._stack = title, "", [""]
+        self._title, self._marks, self._stack, self._first = title, "", [""], ""
 
     def add(self, heading: str, mark: str) -> None:
         if mark not in self._marks:
             self._marks += mark
+        self._first = self._first or heading
         level = self._marks.index(mark)
         self._stack = [*(self._stack + [""] * level)[:level], heading]
 
     @property
     def path(self) -> tuple[str, ...]:
-        return tuple(h for h in self._stack if h) or (self._title,)
+        path = tuple(h for h in self._stack if h) or (self._title,)
+        # The first heading of a file is its title, also where later ones are underlined with the same mark.
+        return path if path[0] in (self._first, self._title) else (self._first, *path)
 
     def description(self, of_file: str) -> str:
         return of_file if self.path == (self._title,) else ""

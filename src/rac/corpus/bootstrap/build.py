@@ -15,7 +15,7 @@ from rac.corpus.bootstrap.splitting import SPLITS, leakage, split_groups
 from rac.corpus.bootstrap.subjects import Subject, read_corpus_subjects
 from rac.corpus.bootstrap.terms import Term, find_terms
 from rac.corpus.bootstrap.wording import TypedQuery, typed_queries
-from rac.corpus.bootstrap_settings import KINDS, Bootstrap
+from rac.corpus.bootstrap_settings import KINDS, LAST_KINDS, Bootstrap
 from rac.errors import UserError
 from rac.progress import Progress
 from rac.records import ClarificationExample, Passage, PreferencePair
@@ -93,7 +93,7 @@ def bootstrap(
     candidates = _candidates(terms, subjects, settings, seed)
     with Progress("bootstrapping", settings.examples, unit="examples") as progress:
         while len(maker.examples) < settings.examples and (some := list(islice(candidates, batch))):
-            results = index.search_batch([query.text for _, query in some], settings.top_k)
+            results = index.search_batch([query.text for _, query in some], maker.depth)
             for (term, query), hits in zip(some, results, strict=True):
                 if len(maker.examples) == settings.examples:
                     break
@@ -124,8 +124,8 @@ def _candidates(
         rng = random.Random(f"{seed} order {kind}")
         rng.shuffle(queue)
         queue.sort(key=lambda entry: -round(entry[0].plausible, 1))
-    last = queues.pop("mention")
-    for some in (queues, {"mention": last}):
+    last = {kind: queues.pop(kind) for kind in LAST_KINDS}
+    for some in (queues, last):
         for number in range(settings.queries_per_term):
             for place in range(max(len(queue) for queue in some.values())):
                 for queue in some.values():
@@ -137,7 +137,7 @@ def _split(maker: ExampleMaker, settings: Bootstrap, seed: int) -> BootstrapResu
     examples, counts = list(maker.examples.values()), maker.counts
     passages_of: dict[str, set[str]] = {}
     for example in examples:
-        passages_of.setdefault(example.group, set()).update(example.passage_ids)
+        passages_of.setdefault(example.group, set()).update(maker.documents[example.id])
     splits = split_groups(
         passages_of,
         Counter(e.group for e in examples),

@@ -6,13 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-_WORD = re.compile(r"[^\W_]+(?:[-'’.&/][^\W_]+)*\.?", re.UNICODE)
+_WORD = re.compile(r"[^\W_]+(?:[-'’.&/_]+[^\W_]+)*\.?", re.UNICODE)
 _DIRECTION_WORDS = "north south east west northern southern eastern western central upper lower middle"
 DIRECTIONS = frozenset(_DIRECTION_WORDS.split())
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text, with inner hyphens, apostrophes and points kept."""
+    """Return the words of a text, with inner hyphens, apostrophes, points and underscores kept."""
     return _WORD.findall(text)
 
 

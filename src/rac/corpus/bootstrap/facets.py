@@ -31,6 +31,7 @@ class Facet:
         kind: Its short description, also where the option does not say it.
         person: Whether it is a person.
         common: Whether the name is a common noun, before which no description can stand ("the place Shower").
+        context: Where a section stands ("Deploying"), "" if the name says enough or the passage is no section.
     """
 
     passage_id: str
@@ -42,6 +43,7 @@ class Facet:
     kind: str = ""
     person: bool = False
     common: bool = False
+    context: str = ""
 
     @property
     def full_name(self) -> str:
@@ -53,7 +55,8 @@ class Facet:
         """Whether the description reads well before the name: "play", not "king of Imerina"."""
         head = self.description.lower().rpartition(" ")[2]
         if (
-            not self.description
+            self.context
+            or not self.description
             or self.article
             or self.common
             or _OF.search(self.description)
@@ -69,12 +72,18 @@ class Facet:
 
     def appositive(self) -> str:
         """Return "King Lear, the play"."""
+        if self.context:
+            return self.within()
         return f"{self.full_name}, the {self.description}" if self.description else self.bracketed()
 
     def bracketed(self) -> str:
         """Return "King Lear (play)"."""
-        detail = self.description or self.years
+        detail = self.description or self.years or self.context
         return f"{self.full_name} ({detail})" if detail else self.full_name
+
+    def within(self) -> str:
+        """Return "Installation in Flask"."""
+        return f"{self.full_name} in {self.context}" if self.context else self.bracketed()
 
     def prefixed(self) -> str:
         """Return "the play King Lear"."""
@@ -99,6 +108,8 @@ def choose_facets(subjects: Sequence[Subject], term: str = "", *, of_class: bool
     Returns:
         One facet per subject, in order, or the reason why they cannot be told apart.
     """
+    if any(subject.contexts for subject in subjects):
+        return _choose_sections(subjects)
     described = [_describe(subject, subjects, term) for subject in subjects]
     known = {description.lower() for description in described}
     attributes = [""] * len(subjects)
@@ -112,6 +123,30 @@ def choose_facets(subjects: Sequence[Subject], term: str = "", *, of_class: bool
         Facet(s.id, s.name, d, y, s.article, a, s.phrase.short if s.phrase else "", s.person, s.ends_common)
         for s, d, y, a in zip(subjects, described, years, attributes, strict=True)
     ]
+    return _told_apart(facets)
+
+
+def _choose_sections(subjects: Sequence[Subject]) -> list[Facet] | str:
+    """Describe sections of documents: by their heading, and by what stands above it where headings are alike.
+
+    Where names differ and all sections stand in one place, the names alone say it.
+    """
+    places: list[str] = []
+    for subject in subjects:
+        named = [s for s in subjects if s is not subject and s.name.lower() == subject.name.lower()]
+        taken = {context.lower() for other in named for context in other.contexts}
+        own = [c for c in subject.contexts if c.lower() not in taken and not _within(c, subject.name)]
+        places.append(own[0] if own else "")
+    if len({place.lower() for place in places}) == 1 and len({s.name.lower() for s in subjects}) == len(subjects):
+        places = [""] * len(subjects)
+    facets = [
+        Facet(s.id, s.name, article=s.article, common=s.ends_common, context=place)
+        for s, place in zip(subjects, places, strict=True)
+    ]
+    return _told_apart(facets)
+
+
+def _told_apart(facets: list[Facet]) -> list[Facet] | str:
     bare = {f.name.lower() for f in facets if f.bracketed() == f.full_name}
     namesakes = any(f.name.lower() in bare and f.bracketed() != f.full_name for f in facets)
     if namesakes or len({f.bracketed().lower() for f in facets}) < len(facets):
@@ -158,5 +193,5 @@ def is_supported(facet: Facet, passage: Passage) -> bool:
     known = {
         w.lower() for w in words(f"{passage.title} {passage.description} {' '.join(passage.types)} {passage.text}")
     }
-    said = words(f"{facet.name} {facet.description} {facet.years} {facet.attribute}")
+    said = words(f"{facet.name} {facet.description} {facet.years} {facet.attribute} {facet.context}")
     return all(word.lower() in known for word in said)

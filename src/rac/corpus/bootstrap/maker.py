@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rac.corpus.bootstrap.case import words
+from rac.corpus.bootstrap.clusters import clusters
 from rac.corpus.bootstrap.facets import choose_facets, is_supported
 from rac.corpus.bootstrap.faults import FaultMaker
 from rac.corpus.bootstrap.subjects import Subject
@@ -24,6 +25,7 @@ Reword = Callable[[Sequence[tuple[str, str, Sequence[Passage]]]], Sequence[str]]
 """Says questions in other words: given (question, query, D) of several, returns their new wordings in order, "" where
 there is none. What it returns is checked like any other question."""
 
+CLUSTER_DEPTH = 12
 NEAR_DUPLICATE = 0.8
 """Two passages whose words overlap more than this (Jaccard) are one option, not two."""
 
@@ -36,6 +38,7 @@ class ExampleMaker:
     ) -> None:
         self.examples: dict[str, ClarificationExample] = {}
         self.retrieved: dict[str, set[str]] = {}
+        self.documents: dict[str, set[str]] = {}
         self.pairs: list[PreferencePair] = []
         self.counts: Counter[str] = Counter()
         self._new: list[tuple[Wording, str, Sequence[Passage]]] = []
@@ -55,12 +58,14 @@ class ExampleMaker:
             self.counts[f"queries left out: {made}"] += 1
             return 0
         self.examples[query.text.lower()] = made
-        self.retrieved[made.id] = {p.id for p in d}
+        self.retrieved[made.id] = {p.id for p in d[: self._settings.top_k]}
+        self.documents[made.id] = {self._subjects[self._row_of[p]].document or p for p in made.passage_ids}
         return 1
 
     def _make(self, term: Term, query: TypedQuery, d: Sequence[Passage]) -> ClarificationExample | str:
         self.counts["hits that are not in the corpus"] += sum(p.id not in self._row_of for p in d)
-        relevant = self._relevant(term, d)
+        deep, d = d, d[: self._settings.top_k]
+        relevant = self._clustered(term, deep) if term.kind == "cluster" else self._relevant(term, d)
         if len(relevant) < 2:
             return "fewer than two passages of the term retrieved"
         offered = _without_near_duplicates(relevant)[: self._settings.options]
@@ -99,11 +104,34 @@ class ExampleMaker:
             if row < 0:
                 continue
             first = row if self._subjects[row].part_of < 0 else self._subjects[row].part_of
-            if first in term.rows and self._subjects[first].name:
+            subject = self._subjects[first]
+            if subject.name and (first in term.rows or _is_named(subject, term)):
                 found.setdefault(first, passage)
         # A name alone says little: passages without a description are offered only if too few have one.
         described = [(row, passage) for row, passage in found.items() if self._subjects[row].phrase]
         return described if len(described) >= 2 else list(found.items())
+
+    @property
+    def depth(self) -> int:
+        """How many passages to retrieve for a query: those of D, and more if it is to be seen how they cluster."""
+        return max(self._settings.top_k, CLUSTER_DEPTH if "cluster" in self._settings.kinds else 0)
+
+    def _clustered(self, term: Term, deep: Sequence[Passage]) -> list[tuple[int, Passage]]:
+        """Return one passage of D for each cluster that what is retrieved for a word falls into, if there are several.
+
+        Only passages that use the word count; a cluster needs two of them, so that one odd passage is no meaning.
+        """
+        using = [p for p in deep if p.id in self._row_of and term.key in {w.lower() for w in words(p.text)}]
+        found: list[tuple[int, Passage]] = []
+        for members in clusters(using, term.key):
+            best = next((p for p in members if p in deep[: self._settings.top_k]), None)
+            if best is None or len(members) < 2:
+                continue
+            row = self._row_of[best.id]
+            first = row if self._subjects[row].part_of < 0 else self._subjects[row].part_of
+            if self._subjects[first].name:
+                found.append((first, best))
+        return found
 
     def _accepted(self, question: str, query: str, d: Sequence[Passage]) -> bool:
         self.counts["questions written"] += 1
@@ -163,6 +191,13 @@ class ExampleMaker:
                 rejected_kinds=tuple(f"edited-gold: {fault.kind}" for fault in faults),
             )
         )
+
+
+def _is_named(subject: Subject, term: Term) -> bool:
+    """Whether the heading of a section has the words of a term in a row, so that it is meant as well."""
+    if not subject.contexts or term.kind not in ("homonym", "name", "phrase", "acronym"):
+        return False
+    return f" {' '.join(words(term.key))} " in f" {' '.join(words(subject.name.lower()))} "
 
 
 def _without_near_duplicates(found: Sequence[tuple[int, Passage]]) -> list[tuple[int, Passage]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from rac.corpus.bootstrap.case import CaseModel, words
@@ -19,6 +19,7 @@ _YEARS = re.compile(
     r"\(((?:born )?(?:c\. ?)?\d{3,4}(?:/\d+)?(?:\s?[–-]\s?(?:c\. ?)?\d{2,4}(?:/\d+)?)?(?: BCE?| AD| CE)?)\)"
 )
 _NAME_MAXIMUM = 80
+_LONGEST_CONTEXT = 8
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Subject:
         acronyms: Abbreviations that the name carries, or that spell the name and stand in the text.
         common: Words of the name that the corpus uses as common words ("Silent" and "film" of "Silent film").
         modifiers: Those of them that are no nouns either.
-        part_of: Row of the first passage of the same document, -1 if this is the first.
+        part_of: Row of the first passage of the same document or section, -1 if this is the first.
+        contexts: For a section of a document: what stands above its heading, nearest first ("Deploying", "Flask").
+        document: What splits keep together: the document of a section, else the passage.
     """
 
     id: str
@@ -46,6 +49,8 @@ class Subject:
     common: tuple[str, ...] = ()
     modifiers: tuple[str, ...] = ()
     part_of: int = -1
+    contexts: tuple[str, ...] = ()
+    document: str = ""
 
     @property
     def person(self) -> bool:
@@ -66,10 +71,12 @@ class Reading:
         subjects: One per passage, in the order of the passages.
         mentions: Words that the texts of a few documents use -> the rows of these documents' first passages; names and
             words that end a title only, since any other word would be no topic.
+        common: Words of that sort that more documents use, but no more than one in twenty; without rows.
     """
 
     subjects: list[Subject]
     mentions: dict[str, tuple[int, ...]]
+    common: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def read_corpus_subjects(passages: Iterable[Passage], most_mentions: int = 8) -> Reading:
@@ -83,13 +90,13 @@ def read_corpus_subjects(passages: Iterable[Passage], most_mentions: int = 8) ->
     stream = iter(passages)
     sample = list(islice(stream, CASE_SAMPLE))
     case = CaseModel(p.text for p in sample)
-    first_rows: dict[tuple[str, str], int] = {}
+    first_rows: dict[tuple[str, str, str], int] = {}
     mentions = _Mentions(most_mentions)
     for batch in (sample, stream):
         for passage in batch:
-            document = (passage.source, passage.title)
+            document = (passage.source, passage.title, passage.description if _headings(passage) else "")
             first = first_rows.setdefault(document, len(read))
-            description = description_of(passage)
+            description = "" if _headings(passage) else description_of(passage)
             read.append((_subject(passage, description, first if first != len(read) else -1), description))
             mentions.add(passage.text, first)
     heads: Counter[str] = count_heads(description for _, description in read)
@@ -101,7 +108,8 @@ def read_corpus_subjects(passages: Iterable[Passage], most_mentions: int = 8) ->
         common = tuple(word for word in words(subject.name) if case.is_common(word))
         modifiers = tuple(word for word in common if not case.is_noun(word))
         subjects.append(replace(subject, phrase=phrase, common=common, modifiers=modifiers))
-    return Reading(subjects, mentions.found(subjects, case))
+    few, many = mentions.found(subjects, case)
+    return Reading(subjects, few, many)
 
 
 class _Mentions:
@@ -110,22 +118,34 @@ class _Mentions:
     def __init__(self, most: int) -> None:
         self._most = most
         self._rows: dict[str, list[int]] = {}
+        self._count: Counter[str] = Counter()
+        self._passages = 0
 
     def add(self, text: str, row: int) -> None:
+        self._passages += 1
         for word in sorted({word.rstrip(".") for word in words(text)}):
+            self._count[word] += 1
             rows = self._rows.setdefault(word, [])
             if len(rows) <= self._most and row not in rows:
                 rows.append(row)
 
-    def found(self, subjects: Sequence[Subject], case: CaseModel) -> dict[str, tuple[int, ...]]:
+    def found(
+        self, subjects: Sequence[Subject], case: CaseModel
+    ) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
+        """Return (words of a few documents with their rows, words of many documents without)."""
         ends = {words(s.name)[-1].lower() for s in subjects if words(s.name)}
-        kept = {}
+        kept: dict[str, tuple[int, ...]] = {}
+        many: dict[str, tuple[int, ...]] = {}
         for word, rows in sorted(self._rows.items()):
             common = case.is_common(word)
             topic = word.lower() in ends and case.is_noun(word) if common else word[0].isupper() and word[1:].islower()
-            if len(word) > 3 and word.isalpha() and topic and 2 <= len(rows) <= self._most:
+            if len(word) <= 3 or not word.isalpha() or not topic:
+                continue
+            if 2 <= len(rows) <= self._most:
                 kept[word] = tuple(sorted(rows))
-        return kept
+            elif len(rows) > self._most and common and self._count[word] * 20 <= self._passages:
+                many[word] = ()
+        return kept, many
 
 
 def _subject(passage: Passage, description: str, part_of: int) -> Subject:
@@ -141,7 +161,31 @@ def _subject(passage: Passage, description: str, part_of: int) -> Subject:
         and all(w[0].isupper() or len(w) < 4 for w in words(name))
     )
     acronyms = find_acronyms(name, passage.text)
-    return Subject(passage.id, name, article, None, years[1] if years else "", acronyms, part_of=part_of)
+    return Subject(
+        passage.id, name, article, None, years[1] if years else "", acronyms, part_of=part_of,
+        contexts=_contexts(passage), document=document_of(passage),
+    )  # fmt: skip
+
+
+def document_of(passage: Passage) -> str:
+    """Return what a passage is a part of: its document, or itself."""
+    is_part = passage.source and f"{passage.id}#".startswith(f"{passage.source}#")
+    return passage.source if is_part else passage.id
+
+
+def _headings(passage: Passage) -> list[str]:
+    """Return the headings down to a section's own, [] if the passage is no section."""
+    headings = passage.meta.get("headings")
+    return [h for h in headings if isinstance(h, str)] if isinstance(headings, list) else []
+
+
+def _contexts(passage: Passage) -> tuple[str, ...]:
+    """Return what tells a section from one of the same name: the heading above and the title of its document."""
+    headings = _headings(passage)
+    if len(headings) < 2:
+        return ()
+    above = (without_parenthesis(headings[-2]), without_parenthesis(headings[0]))
+    return tuple(dict.fromkeys(h for h in above if h and len(h.split()) <= _LONGEST_CONTEXT))
 
 
 _ROMAN = re.compile(r"[IVXLCDM]+$")

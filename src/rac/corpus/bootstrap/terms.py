@@ -7,7 +7,9 @@ Kinds of terms, in the notation of ``Kind``:
 - ``phrase``: two to four words in several titles ("world war");
 - ``acronym``: an abbreviation of several names ("LP");
 - ``class``: a description, or its first or last words, that several passages share ("Persian poet", "volcano");
-- ``mention``: a word that the texts of a few documents use ("token": the guide to signing in, the price list).
+- ``topic``: a heading with several sections below it ("local installs": regular installs, editable installs);
+- ``mention``: a word that the texts of a few documents use ("token": the guide to signing in, the price list);
+- ``cluster``: a word that many documents use; whether what is retrieved for it falls into clusters is seen later.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ class Term:
     Attributes:
         text: As the corpus writes it ("King", "Persian poet").
         kind: How it is ambiguous.
-        rows: Row numbers of the passages that it may mean, ascending; at least two.
+        rows: Row numbers of the passages that it may mean, ascending; at least two, none for the kind ``cluster``.
         plausible: 0..1, how likely it is typed for these (a surname more than a middle name); orders the terms.
     """
 
@@ -67,12 +69,14 @@ def find_terms(reading: Reading, settings: Bootstrap) -> tuple[list[Term], dict[
     """
     subjects = reading.subjects
     finders: dict[Kind, Callable[[], Iterator[Term]]] = {
-        "homonym": lambda: _homonyms(subjects),
+        "homonym": lambda: _homonyms(subjects, settings.max_titles),
         "acronym": lambda: _acronyms(subjects, settings.max_titles),
         "name": lambda: _names(subjects, settings.max_titles),
         "phrase": lambda: _phrases(subjects, settings.max_titles),
         "class": lambda: _classes(subjects, settings.max_class),
+        "topic": lambda: _topics(subjects, settings.max_titles),
         "mention": lambda: (Term(word, "mention", rows, 0.3) for word, rows in reading.mentions.items()),
+        "cluster": lambda: (Term(word, "cluster", rows, 0.3) for word, rows in reading.common.items()),
     }
     counts: Counter[str] = Counter()
     terms: dict[str, Term] = {}
@@ -88,13 +92,14 @@ def find_terms(reading: Reading, settings: Bootstrap) -> tuple[list[Term], dict[
     return list(terms.values()), dict(counts)
 
 
-def _homonyms(subjects: Sequence[Subject]) -> Iterator[Term]:
+def _homonyms(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
     by_name: dict[str, list[int]] = defaultdict(list)
     for row, subject in enumerate(subjects):
         if subject.name:
             by_name[subject.name.lower()].append(row)
     for _, rows in sorted(by_name.items()):
-        if len(rows) > 1:
+        # A heading of many sections ("Examples") is no name that anybody asks for.
+        if len(rows) > 1 and (len(rows) <= most or not any(subjects[row].contexts for row in rows)):
             yield Term(subjects[rows[0]].name, "homonym", tuple(rows))
 
 
@@ -141,7 +146,8 @@ def _words_with_weights(subject: Subject, things: set[str]) -> Iterator[tuple[st
         else:
             weight = 0.1 if subject.person or word.islower() else 0.4
         # "algebra" of "Abstract algebra" and "Algebra" are one word; names keep the spelling of the corpus.
-        yield (word[0].upper() + word[1:]), weight
+        # What is no plain word ("util.debug", "napi_create_object") is spelled in one way only.
+        yield (word[0].upper() + word[1:] if word.isalpha() and word[1:].islower() else word), weight
     if subject.phrase and (maker := _MAKER.search(subject.phrase.long)):
         yield maker[1], 0.7
 
@@ -172,6 +178,23 @@ def _acronyms(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
     for text, rows in sorted(rows_of.items()):
         if 2 <= len(rows) <= most:
             yield Term(text, "acronym", tuple(sorted(rows)))
+
+
+def _topics(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
+    """Yield headings with two or more sections directly below them whose own headings say something."""
+    named = Counter(subject.name.lower() for subject in subjects if subject.name)
+    rows_of: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row, subject in enumerate(subjects):
+        if subject.contexts and subject.name and named[subject.name.lower()] <= most:
+            rows_of[(subject.document, subject.contexts[0])].append(row)
+    merged: dict[str, list[int]] = defaultdict(list)
+    spelled: dict[str, str] = {}
+    for (_, topic), rows in rows_of.items():
+        merged[topic.lower()].extend(rows)
+        spelled.setdefault(topic.lower(), topic)
+    for key, rows in sorted(merged.items()):
+        if 2 <= len(rows) <= 4 * most and 1 <= len(words(key)) <= 5:
+            yield Term(spelled[key], "topic", tuple(sorted(rows)), 0.8)
 
 
 def _classes(subjects: Sequence[Subject], most: int) -> Iterator[Term]:

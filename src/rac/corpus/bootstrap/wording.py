@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ _IMPERATIVES = ("tell me about {t}", "find information on {t}", "I'm looking for
 _MIXED_QUESTIONS = ("what do you know about {t}?", "where can I read about {t}?", "do you have anything on {t}?")
 _QUESTIONS = ("what is {t}?", "can you explain {t}?", *_MIXED_QUESTIONS)
 _PERSON_QUESTIONS = ("who is {t}?", "who was {t}?", "what is {t} known for?", "why is {t} famous?")
+_TOPIC_IMPERATIVES = ("tell me about {t}", "I need help with {t}", "find information on {t}", "show me {t}")
+_TOPIC_QUESTIONS = ("how does {t} work?", "what should I know about {t}?", "where can I read about {t}?")
 _CLASS_IMPERATIVES = ("tell me about the {t}", "I'm looking for a certain {t}", "find the {t}", "I need to find a {t}")
 _CLASS_QUESTIONS = ("what is that {t} called?", "what was the name of the {t}?", "what is the {t} called?")
 _CLASS_PERSON_QUESTIONS = ("who was that {t}?", "who is the {t}?", "what was the name of the {t}?")
@@ -59,8 +62,23 @@ MENTION_PATTERNS: tuple[tuple[str, str], ...] = (
     ("Are you interested in {o}?", "appositive"),
     ("Is this about {o}?", "bracketed"),
 )
-_PATTERNS_OF: dict[str, tuple[tuple[str, str], ...]] = {"class": CLASS_PATTERNS, "mention": MENTION_PATTERNS}
+TOPIC_PATTERNS: tuple[tuple[str, str], ...] = (
+    ("About {q}, are you looking for {o}?", "bracketed"),
+    ("When you ask about {q}, do you mean {o}?", "bracketed"),
+    ("Which part of {q} do you mean: {o}?", "bracketed"),
+    ("Would you like to know about {o}?", "bracketed"),
+    ("Are you interested in {o}?", "bracketed"),
+    ("Do you need {o}?", "bracketed"),
+)
+_PATTERNS_OF: dict[str, tuple[tuple[str, str], ...]] = {
+    "class": CLASS_PATTERNS,
+    "topic": TOPIC_PATTERNS,
+    "mention": MENTION_PATTERNS,
+    "cluster": MENTION_PATTERNS,
+}
 LONGEST_WORDS = 26
+_LABEL = re.compile(r"^\w{2,12}: (?=\S)")
+"""What sorts a heading and nobody types: "Class: Buffer"."""
 """A question with more words offers two options instead of three."""
 
 
@@ -88,6 +106,8 @@ def typed_queries(term: Term, subjects: Sequence[Subject], rng: random.Random, m
     if term.kind == "class":
         questions = _CLASS_PERSON_QUESTIONS if sort == "person" else _CLASS_QUESTIONS
         forms = {"keyword": ("{t}",), "question": questions, "imperative": _CLASS_IMPERATIVES}
+    elif term.kind == "topic":
+        forms = {"keyword": ("{t}",), "question": _TOPIC_QUESTIONS, "imperative": _TOPIC_IMPERATIVES}
     else:
         some = _MIXED_QUESTIONS if any(s.person for s in subjects) else _QUESTIONS
         questions = _PERSON_QUESTIONS if sort == "person" else some
@@ -108,9 +128,10 @@ def typed_queries(term: Term, subjects: Sequence[Subject], rng: random.Random, m
 
 def _spellings(term: Term) -> list[str]:
     """People mostly type small letters; acronyms keep their capitals."""
-    if term.kind == "acronym":
-        return [term.text]
-    return [term.text.lower(), term.text.lower(), term.text]
+    text = _LABEL.sub("", term.text)
+    if term.kind == "acronym" or not all(part.isalpha() for part in text.split()):
+        return [text]  # "napi_create_object" is typed as it is spelled
+    return [text.lower(), text.lower(), text]
 
 
 def _sort(subjects: Sequence[Subject]) -> str:
@@ -138,8 +159,11 @@ def option_form(facets: Sequence[Facet], form: str, term: str) -> str:
     """Return the form in which options read well: the wanted one, or brackets.
 
     Appositions have commas, so they are for two options, and not where a description repeats the term; a description
-    with a preposition cannot stand before a name; attributes must tell all options apart.
+    with a preposition cannot stand before a name; attributes must tell all options apart. Sections of documents stand
+    in something ("Installation in Flask").
     """
+    if any(f.context for f in facets):
+        return "within" if form in ("appositive", "prefixed") else "bracketed"
     if form == "appositive":
         fits = len(facets) == 2 and all(f.after_name for f in facets)
         fits = fits and not any(term.lower() in f.description.lower() for f in facets)
@@ -156,6 +180,7 @@ _WRITERS: dict[str, Callable[[Facet], str]] = {
     "appositive": Facet.appositive,
     "prefixed": Facet.prefixed,
     "bracketed": Facet.bracketed,
+    "within": Facet.within,
     "attribute": Facet.by_attribute,
 }
 
