@@ -1,9 +1,10 @@
 """How fast both stages train, against TRL's trainers.
 
-    python bench/training.py --mirror DATA                     all, the embedded model, 25 minutes on 2 cores
-    python bench/training.py --cases short --alternations 5    CLAQUA pairs only
-    python bench/training.py --profile                         where our own step spends its time
-    python bench/training.py ... --markdown docs/training.md   put the table into a page, between its markers
+    python bench/training.py --mirror DATA                     all, the embedded model, an hour on one core
+    python bench/training.py --cases short --peers cpo         one comparison (some minutes)
+    python bench/training.py --cases short --profile --peers   only where our own step spends its time
+    python bench/training.py --merge A.json B.json --markdown docs/training.md
+                                                               put saved figures into a page, between its markers
     python bench/training.py --cases invented --model DIR      random words and any model: only to try it out
 
 One process; same model, batch, float32, threads, AdamW and clipping; the peer with its fastest documented settings for
@@ -11,7 +12,8 @@ a CPU (gradient checkpointing and bf16 off, no tracker). A measurement is one wh
 the systems of a case take turns, the order is turned round every time, and the figure is the median of the ratios of
 steps of the same turn. Reference log-probabilities are counted on both sides, once for each pair (one epoch).
 Agreement of all questions' log-probabilities is checked first, against the peer's own functions; if it fails the
-status is 1.
+status is 1. CPU seconds are measured as well as wall time, since other work on a machine disturbs them less. What our
+trainer saves by keeping freed memory from step to step (``rac.training.memory``) is not counted.
 
 Beside each ratio stands its limit: what the arithmetic allows if both sides ran every multiplication at the same
 speed, padding included. A ratio above it means that the peer spends time on other things.
@@ -26,7 +28,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 
 from training_data import claqua_pairs, clariq_queries, invented
+from training_limits import Work, limit, profile
 from training_peers import Example, Ours, System, TrlCpo, TrlDpo, TrlSft, preference, supervised, textbook_logps
 
 BARS = {
@@ -49,60 +52,31 @@ CASES = {
     "clariq": "stage 1, ClariQ, 13 questions a query, five passages",
     "invented": "random words",
 }
+PEERS = ("dpo-online", "dpo-precomputed", "cpo", "sft")
 
 
-class Work:
-    """Multiplications of a step, in units of one token through the layers, forward."""
-
-    def __init__(self, model: Any) -> None:
-        config = model.config
-        head = config.vocab_size * config.hidden_size
-        total = sum(p.numel() for p in model.parameters())
-        embeddings = model.get_input_embeddings().weight.numel() * (1 if config.tie_word_embeddings else 2)
-        self.layers = total - embeddings
-        self.head = head / self.layers
-        # Scores and weighted values of one query over one key, in all layers.
-        self.pair = 2 * config.num_hidden_layers * config.hidden_size / self.layers
-
-    def rows(self, lengths: Sequence[int], targets: int | None, passes: float) -> float:
-        """Work on padded rows; the head on all positions, or on the targets only."""
-        width = max(lengths)
-        tokens = len(lengths) * width
-        heads = tokens if targets is None else targets
-        return passes * (tokens * (1 + self.pair * width) + heads * self.head)
-
-    def flops(self, work: float) -> float:
-        """Return floating-point operations."""
-        return 2 * self.layers * work
-
-
-def limit(work: Work, examples: Sequence[Example], ours: Ours, peer: System) -> tuple[float, float]:
-    """Return (ratio of work, ratio of tokens) of the peer's step to ours."""
-    batch = ours.inputs()["batch"]
-    mine = work.rows([batch.ends.shape[1]] * len(batch.ends), len(batch.head_positions), 3)
-    mine_tokens = batch.input_ids.numel()
-    lengths = [len(e.tree.prompt_ids) + len(b) for e in examples for b in e.tree.branches]
-    theirs, their_tokens = work.rows(lengths, None, 3), len(lengths) * max(lengths)
-    if isinstance(peer, TrlDpo):
-        forward = work.rows([batch.ends.shape[1]] * len(batch.ends), len(batch.head_positions), 1)
-        mine, theirs = mine + forward, theirs + work.rows(lengths, None, 1)
-    return theirs / mine, their_tokens / mine_tokens
+def make_systems(
+    model: Any, tokenizer: Any, examples: Sequence[Example], wanted: Sequence[str], load: Callable[[], Any]
+) -> list[tuple[System, Ours]]:
+    """Return the peers that fit the examples, each with our counterpart."""
+    if len(examples[0].questions) > 2:
+        return [(TrlSft(model, tokenizer, examples), supervised(model, examples))] if "sft" in wanted else []
+    peers: list[tuple[System, Ours]] = []
+    dpo = preference(model, examples, "dpo")
+    if "dpo-online" in wanted:
+        peers.append((TrlDpo(model, tokenizer, examples, precomputed=False, reference=load()), dpo))
+    if "dpo-precomputed" in wanted:
+        peers.append((TrlDpo(model, tokenizer, examples, precomputed=True, reference=None), dpo))
+    if "cpo" in wanted:
+        peers.append((TrlCpo(model, tokenizer, examples), preference(model, examples, "cpo")))
+    return peers
 
 
 def run_case(
-    name: str, examples: Sequence[Example], model: Any, tokenizer: Any, alternations: int, load: Any
+    name: str, examples: Sequence[Example], model: Any, peers: Sequence[tuple[System, Ours]], alternations: int
 ) -> list[dict[str, Any]]:
     """Measure one case; return a row for each peer."""
-    peers: list[tuple[System, Ours]] = []
-    if len(examples[0].questions) > 2:
-        peers.append((TrlSft(model, tokenizer, examples), supervised(model, examples)))
-    else:
-        dpo, cpo = preference(model, examples, "dpo"), preference(model, examples, "cpo")
-        peers.append((TrlDpo(model, tokenizer, examples, precomputed=False, reference=load()), dpo))
-        peers.append((TrlDpo(model, tokenizer, examples, precomputed=True, reference=None), dpo))
-        peers.append((TrlCpo(model, tokenizer, examples), cpo))
     systems: list[System] = list(dict.fromkeys(s for pair in peers for s in pair))
-
     expected = textbook_logps(model, [example.tree for example in examples])
     for system in systems:
         worst = max(abs(a - b) for a, b in zip(system.logps(), expected, strict=True))
@@ -116,14 +90,15 @@ def run_case(
     for turn in range(alternations + 1):
         for system in systems if turn % 2 else systems[::-1]:
             measure = system.step(optimizer)
-            took = f"{measure.seconds:.2f} s, +{measure.memory / 1e9:.2f} GB"
+            took = f"{measure.seconds:.2f} s, {measure.cpu_seconds:.2f} s of CPU, +{measure.memory / 1e9:.2f} GB"
             say(f"{name}, turn {turn}: {system.name}{_loss(system)}: {took}")
             if turn:  # the first turn warms up
                 steps[system].append(measure)
     work = Work(model)
     rows = []
     for peer, ours in peers:
-        ratios = [a.seconds / b.seconds for a, b in zip(steps[peer], steps[ours], strict=True)]
+        pairs = list(zip(steps[peer], steps[ours], strict=True))
+        ratios = [a.seconds / b.seconds for a, b in pairs]
         bound, tokens = limit(work, examples, ours, peer)
         memory = {
             system: 3 * weights + system.reference_bytes + max(m.memory for m in steps[system])
@@ -136,6 +111,7 @@ def run_case(
             "peer_seconds": statistics.median(m.seconds for m in steps[peer]),
             "our_seconds": statistics.median(m.seconds for m in steps[ours]),
             "ratio": statistics.median(ratios), "ratios": ratios, "limit": bound, "token_ratio": tokens,
+            "cpu_ratio": statistics.median(a.cpu_seconds / b.cpu_seconds for a, b in pairs),
             "bar": BARS.get((name, peer.name)), "peer_memory": memory[peer], "our_memory": memory[ours],
         })  # fmt: skip
         say(f"{name}: against {peer.name}: {rows[-1]['ratio']:.2f} x (limit {bound:.2f} x)")
@@ -148,72 +124,40 @@ def _loss(system: System) -> str:
     return f" ({loss.upper()})" if loss else ""
 
 
-def matmul_speed(model: Any, tokens: int = 1024, repeats: int = 5) -> float:
-    """Return the matrix throughput in FLOP/s over the shapes of the model's own layers, forward and backward."""
-    shapes = [tuple(m.weight.shape) for m in model.modules() if isinstance(m, torch.nn.Linear)]
-    best = 0.0
-    for _ in range(repeats):
-        seconds, operations = 0.0, 0.0
-        for rows, columns in sorted(set(shapes)):
-            count = shapes.count((rows, columns)) if rows < 10_000 else 1
-            weight, data, gradient = torch.randn(rows, columns), torch.randn(tokens, columns), torch.randn(tokens, rows)
-            started = time.perf_counter()
-            data @ weight.T, gradient @ weight, gradient.T @ data
-            seconds += count * (time.perf_counter() - started)
-            operations += count * 6.0 * tokens * rows * columns
-        best = max(best, operations / seconds)
-    return best
-
-
-def profile(model: Any, examples: Sequence[Example]) -> dict[str, Any]:
-    """Return where our CPO step spends its time, and its share of the matrix throughput."""
-    ours = preference(model, examples, "cpo")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-7, fused=True)
-    ours.step(optimizer)
-    seconds = min(ours.step(optimizer).seconds for _ in range(3))
-    batch = ours.inputs()["batch"]
-    work = Work(model)
-    useful = 3 * (batch.tokens * (1 + work.pair * batch.ends.shape[1] / 2) + len(batch.head_positions) * work.head)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as trace:
-        ours.step(optimizer)
-    events = sorted(trace.key_averages(), key=lambda event: -event.self_cpu_time_total)
-    total = sum(event.self_cpu_time_total for event in events)
-    speed = matmul_speed(model)
-    return {
-        "step_seconds": seconds, "useful_gflops": work.flops(useful) / seconds / 1e9, "matmul_gflops": speed / 1e9,
-        "share": work.flops(useful) / seconds / speed, "tokens_per_second": batch.tokens / seconds,
-        "padding": 1 - batch.tokens / batch.input_ids.numel(),
-        "operations": {event.key: event.self_cpu_time_total / total for event in events[:14]},
-    }  # fmt: skip
-
-
-def table(result: dict[str, Any]) -> str:
-    """Return the result as Markdown."""
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """Return results of one or several runs as Markdown."""
+    first = results[0]
+    counts = sorted({result["alternations"] for result in results if result["rows"]})
     lines = [
-        f"`{result['command']}`, {result['machine']}, {result['threads']} threads, torch {result['torch']}, "
-        f"transformers {result['transformers']}, trl {result['trl']}, {result['date']}; one step each, medians of "
-        f"{result['alternations']} alternations.", "",
-        "| data | prompts, tokens + question | peer | peer, s | rac, s | ratio | limit (tokens) | bar | "
-        "peak memory, GB |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"{first['machine']}, {first['threads']} {'thread' if first['threads'] == 1 else 'threads'}, torch "
+        f"{first['torch']}, transformers {first['transformers']}, trl {first['trl']}, {first['date']}; one step each, "
+        f"medians of {' or '.join(map(str, counts))} alternations (lowest to highest). Commands:", "", "```",
+        *(result["command"] for result in results), "```", "",
+        "| data | prompts, tokens + question | peer | peer, s | rac, s | ratio | ratio of CPU time | limit (tokens) | "
+        "bar | peak memory, peer / rac, GB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
-    for row in result["rows"]:
+    for row in (row for result in results for row in result["rows"]):
         size = f"{row['examples']} x {row['prompt_tokens']:.0f} + {row['question_tokens']:.0f}"
         bar = "" if row["bar"] is None else f"{row['bar']:.1f} {'reached' if row['ratio'] >= row['bar'] else 'missed'}"
         lines.append(
             f"| {CASES[row['case']]} | {size} | {row['peer']} | {row['peer_seconds']:.1f} | {row['our_seconds']:.1f} | "
-            f"**{row['ratio']:.2f}** ({min(row['ratios']):.2f}–{max(row['ratios']):.2f}) | {row['limit']:.2f} "
-            f"({row['token_ratio']:.2f}) | {bar} | {row['peer_memory'] / 1e9:.2f} / {row['our_memory'] / 1e9:.2f} |"
+            f"**{row['ratio']:.2f}** ({min(row['ratios']):.2f}–{max(row['ratios']):.2f}) | {row['cpu_ratio']:.2f} | "
+            f"{row['limit']:.2f} ({row['token_ratio']:.2f}) | {bar} | "
+            f"{row['peer_memory'] / 1e9:.2f} / {row['our_memory'] / 1e9:.2f} |"
         )
-    if found := result.get("profile"):
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in found["operations"].items() if share >= 0.01)
-        speed = f"{found['tokens_per_second']:.0f} tokens/s, {found['useful_gflops']:.0f} GFLOP/s of useful arithmetic"
-        lines += [
-            "",
-            f"Our CPO step on the first case: {speed}, {found['share']:.0%} of the {found['matmul_gflops']:.0f} "
-            f"GFLOP/s that plain multiplications of the model's own shapes reach; {found['padding']:.0%} of the row "
-            f"places are padding. Time by operation: {shares}.",
-        ]
+    for result in results:
+        if found := result.get("profile"):
+            shares = ", ".join(f"{name} {share:.0%}" for name, share in found["operations"].items() if share >= 0.01)
+            speed = (
+                f"{found['tokens_per_second']:.0f} tokens/s, {found['useful_gflops']:.0f} GFLOP/s of useful arithmetic"
+            )
+            lines += [
+                "",
+                f"Our CPO step ({found['case']}): {speed}, {found['share']:.0%} of the {found['matmul_gflops']:.0f} "
+                f"GFLOP/s that plain multiplications of the model's own shapes reach; {found['padding']:.0%} of the "
+                f"row places are padding. Time by operation: {shares}.",
+            ]
     return "\n".join(lines)
 
 
@@ -230,25 +174,32 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mirror", type=Path, default=Path(os.environ.get("RAC_MIRROR", ".")))
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--cases", nargs="+", default=["short", "long", "clariq"], choices=list(CASES))
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=PEERS)
     parser.add_argument("--alternations", type=int, default=5)
     parser.add_argument("--pairs", type=int, default=8, help="pairs in a batch of short prompts")
     parser.add_argument("--long-pairs", type=int, default=2, help="pairs in a batch of long prompts")
     parser.add_argument("--queries", type=int, default=1, help="ClariQ queries in a batch")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--merge", type=Path, nargs="+", help="measure nothing: join figures written with --json")
     parser.add_argument("--markdown", type=Path, help="put the table between the markers of this page")
-    options = parser.parse_args()
+    return parser.parse_args()
 
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Run what the command line asks for."""
     import transformers
     import trl
 
     from rac.models import load_model
 
+    torch.set_num_threads(options.threads)
     model, tokenizer = load_model(options.model)
     model.config.use_cache = False
 
@@ -262,23 +213,28 @@ def main() -> None:
         return invented(tokenizer, options.pairs, questions=2, prompt_words=20)
 
     result: dict[str, Any] = {
-        "command": "python bench/training.py " + " ".join(a for a in sys.argv[1:] if "/" not in a), "rows": [],
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start",
-        "threads": torch.get_num_threads(), "torch": torch.__version__, "transformers": transformers.__version__,
-        "trl": trl.__version__, "date": time.strftime("%Y-%m-%d"), "alternations": options.alternations,
+        "command": "python bench/training.py " + " ".join(a for a in sys.argv[1:] if "/" not in a and a != "--json"),
+        "rows": [], "machine": f"{platform.machine()}, {os.cpu_count()} cores", "threads": options.threads,
+        "torch": torch.__version__, "transformers": transformers.__version__, "trl": trl.__version__,
+        "date": time.strftime("%Y-%m-%d"), "alternations": options.alternations,
     }  # fmt: skip
-    for case in options.cases:
-        rows = run_case(
-            case, examples_of(case), model, tokenizer, options.alternations, lambda: load_model(options.model)[0]
-        )  # fmt: skip
-        result["rows"] += rows
+    for case in options.cases if options.peers else ():
+        examples = examples_of(case)
+        peers = make_systems(model, tokenizer, examples, options.peers, lambda: load_model(options.model)[0])
+        result["rows"] += run_case(case, examples, model, peers, options.alternations)
     if options.profile:
-        result["profile"] = profile(model, examples_of(options.cases[0]))
-    say("\n" + table(result))
+        result["profile"] = {**profile(model, examples_of(options.cases[0])), "case": CASES[options.cases[0]]}
+    return result
+
+
+def main() -> None:
+    options = arguments()
+    results = [json.loads(path.read_text()) for path in options.merge] if options.merge else [measure(options)]
+    say("\n" + table(results))
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        options.json.write_text(json.dumps(results[0], indent=2) + "\n")
     if options.markdown:
-        put_into(options.markdown, table(result))
+        put_into(options.markdown, table(results))
 
 
 if __name__ == "__main__":

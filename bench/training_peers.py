@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 
 from rac.training.logps import branch_logps, plain_branch_logps, score_branches
+from rac.training.memory import give_back_memory
 from rac.training.objectives import Objective, Preference, Supervised
 from rac.training.packing import Tree, collate
 from rac.training.settings import Stage1, Stage2
@@ -33,9 +33,10 @@ class Example:
 
 @dataclass
 class Measure:
-    """What one step took."""
+    """What one step took: wall and CPU seconds, and the resident bytes that it added at its peak."""
 
     seconds: float
+    cpu_seconds: float
     memory: int
 
 
@@ -58,18 +59,22 @@ class System:
         raise NotImplementedError
 
     def step(self, optimizer: torch.optim.Optimizer) -> Measure:
-        """Do one whole step, reference pass included; return its time and the memory that it added."""
-        _give_back_memory()
+        """Do one whole step, reference pass included; return its time and the memory that it added.
+
+        Every step starts without freed memory in stock, whatever the one before left.
+        """
+        gc.collect()
+        give_back_memory()
         before = _reset_peak()
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         self.before_step()
         inputs = self.inputs()
         self.trainer.training_step(self.trainer.model, inputs)
         torch.nn.utils.clip_grad_norm_(self.trainer.model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        seconds = time.perf_counter() - started
-        return Measure(seconds, _peak() - before)
+        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+        return Measure(seconds, cpu_seconds, _peak() - before)
 
 
 class Ours(System):
@@ -79,7 +84,9 @@ class Ours(System):
         self.name = "rac"
         self.model, self.objective, self.plain = model, objective, plain
         self.trees = [example.tree for example in examples]
-        args = training_arguments(tempfile.mkdtemp(), Stage1(), steps=1, seed=0, device=next(model.parameters()).device)
+        args = training_arguments(
+            tempfile.mkdtemp(), Stage1(precision="float32"), steps=1, seed=0, device=next(model.parameters()).device
+        )
         totals = objective.totals(self.trees)
         self.trainer = TreeTrainer(
             model, args, passes=[Pass([self.trees], totals)], objective=objective, plain=plain, max_row_tokens=1024,
@@ -243,13 +250,6 @@ def preference(model: Any, examples: Sequence[Example], loss: str) -> Ours:
 
 
 # Memory of a step: the kernel keeps the peak of the resident set and lets a process reset it.
-
-
-def _give_back_memory() -> None:
-    gc.collect()
-    trim: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def _reset_peak() -> int:

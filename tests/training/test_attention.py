@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from rac.errors import UserError
 from rac.training.attention import allowed, attention_mask, block_mask, tree_support, use_trees
 from rac.training.logps import branch_logps, plain_branch_logps
 from rac.training.packing import Tree, collate
@@ -59,6 +60,27 @@ def test_flex_attention_gives_the_values_of_sdpa() -> None:
     with torch.no_grad():
         found = flex_attention(query, key, value, block_mask=block_mask(ends))
     assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", TREE_FAMILIES)
+def test_models_with_flex_attention_score_trees_as_the_textbook_does(family: str) -> None:
+    """Forward only: torch has no backward of FlexAttention on a CPU."""
+    textbook = make_model(TREE_FAMILIES[family]())
+    model = type(textbook)._from_config(textbook.config, attn_implementation="flex_attention").eval()
+    model.load_state_dict(textbook.state_dict())
+    trees = fixed_trees(5)
+    torch.compiler.set_stance("force_eager")  # compiling takes minutes, and gives the same
+    try:
+        with torch.no_grad():
+            found, _ = branch_logps(model, collate(trees, max_row_tokens=64))
+            assert tree_support(model).trees
+    finally:
+        torch.compiler.set_stance("default")
+    with torch.no_grad():
+        expected, _ = plain_branch_logps(textbook, trees)
+    assert torch.allclose(found, expected, atol=1e-4)
+    with pytest.raises(UserError, match="no backward pass on a CPU"):
+        use_trees(model)
 
 
 @pytest.mark.parametrize("family", TREE_FAMILIES)

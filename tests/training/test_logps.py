@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rac.training.logps import branch_logps, plain_branch_logps, score_branches, token_batches
+from rac.training.logps import _TargetLogps, branch_logps, plain_branch_logps, score_branches, token_batches
 from rac.training.packing import Tree, collate
 from training_support import TREE_FAMILIES, fixed_trees, make_model, random_trees, tiny_llama
 
@@ -82,6 +82,28 @@ def test_a_value_computed_by_hand() -> None:
         sums, counts = branch_logps(model, collate([Tree("a", [4, 5], [[6, 7, 2], [8]])]))
     assert torch.allclose(sums, -torch.tensor([3.0, 1.0]) * torch.log(torch.tensor(96.0)))
     assert counts.tolist() == [3.0, 1.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("heads", [1, 63, 64, 65, 150])
+def test_the_softmax_at_targets_is_autograd_s(dtype: torch.dtype, heads: int) -> None:
+    generator = torch.Generator().manual_seed(heads)
+    logits = (5 * torch.randn(heads, 40, generator=generator)).to(dtype).requires_grad_()
+    # Every position has a target, some have several, and one target is asked for twice.
+    rows = torch.cat([torch.arange(heads), torch.arange(0, heads, 2), torch.tensor([0])])
+    ids = torch.randint(0, 40, (len(rows),), generator=generator)
+    ids[-1] = ids[0]
+    weights = torch.randn(len(rows), generator=generator)
+
+    def run(logps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        (gradient,) = torch.autograd.grad((logps * weights).sum(), logits)
+        return logps.detach(), gradient
+
+    values, gradient = run(_TargetLogps.apply(logits, rows, ids))
+    expected, expected_gradient = run(logits.float().log_softmax(-1)[rows, ids])
+    assert values.dtype == torch.float32 and gradient.dtype == dtype
+    assert torch.allclose(values, expected, atol=1e-5)
+    assert torch.allclose(gradient, expected_gradient, atol=1e-6 if dtype == torch.float32 else 1e-2)
 
 
 def test_the_head_runs_only_where_there_is_a_target() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rac.errors import UserError
 from rac.training.packing import PackedBatch, Tree, collate
 
 log = logging.getLogger(__name__)
@@ -119,7 +120,17 @@ def tree_support(model: Any) -> Support:
 
 
 def use_trees(model: Any) -> bool:
-    """Return whether to train on trees; the log says why not."""
+    """Return whether to train on trees; the log says why not.
+
+    Raises:
+        UserError: if the model's attention cannot be trained on its device at all.
+    """
+    implementation = getattr(model.config, "_attn_implementation", None)
+    if implementation == "flex_attention" and next(model.parameters()).device.type == "cpu":
+        raise UserError(
+            "attention implementation 'flex_attention' has no backward pass on a CPU, so nothing can be trained; load "
+            "the model with attn_implementation='sdpa'"
+        )
     support = tree_support(model)
     if not support.trees:
         log.warning(

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from rac.training.attention import attention_mask
 from rac.training.packing import PackedBatch, Tree, collate
@@ -39,6 +40,43 @@ def answer_only_head(model: Any, positions: Tensor) -> Iterator[None]:
         handle.remove()
 
 
+class _TargetLogps(torch.autograd.Function):
+    """Log-softmax at some entries only, a few rows at a time.
+
+    Autograd's own way passes over the [H, vocabulary] logits a dozen times and allocates a copy for most of them.
+    """
+
+    ROWS = 64
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, rows: Tensor, ids: Tensor) -> Tensor:
+        """Return ``log_softmax(logits)[rows, ids]`` in float32.
+
+        Args:
+            ctx: Autograd's.
+            logits: [H, V].
+            rows: [T] into H; a row may be asked for several ids.
+            ids: [T] into V.
+        """
+        totals = torch.cat([part.float().logsumexp(-1) for part in torch.split(logits, _TargetLogps.ROWS)])
+        ctx.save_for_backward(logits, totals, rows, ids)
+        return logits[rows, ids].float() - totals[rows]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """Return ``one-hot - softmax``, weighted, with respect to the logits."""
+        logits, totals, rows, ids = ctx.saved_tensors
+        weights = torch.zeros_like(totals).index_add_(0, rows, gradient)
+        result = torch.empty_like(logits)
+        for start in range(0, len(logits), _TargetLogps.ROWS):
+            part = slice(start, start + _TargetLogps.ROWS)
+            softmax = (logits[part].float() - totals[part, None]).exp_()
+            result[part] = softmax.mul_(-weights[part, None])
+        result.index_put_((rows, ids), gradient.to(result.dtype), accumulate=True)
+        return result, None, None
+
+
 def target_logps(model: Any, batch: PackedBatch) -> Tensor:
     """Return the log-probability of every target, [T], in float32."""
     inner = model
@@ -50,9 +88,10 @@ def target_logps(model: Any, batch: PackedBatch) -> Tensor:
     positions = {} if batch.plain else {"position_ids": batch.position_ids}
     with answer_only_head(model, batch.head_positions):
         output = model(input_ids=batch.input_ids, attention_mask=mask, use_cache=False, **positions)
-    logits = output.logits.float()
-    chosen = logits[batch.target_rows, batch.target_ids]
-    return chosen - logits.logsumexp(-1)[batch.target_rows]
+    logps: Tensor = _TargetLogps.apply(  # type: ignore[no-untyped-call]
+        output.logits, batch.target_rows, batch.target_ids
+    )
+    return logps
 
 
 def branch_logps(model: Any, batch: PackedBatch) -> tuple[Tensor, Tensor]:
@@ -76,15 +115,16 @@ def plain_branch_logps(model: Any, trees: Sequence[Tree]) -> tuple[Tensor, Tenso
     """Return what ``branch_logps`` returns, computed in the textbook way.
 
     Every question stands behind a copy of its prompt in a row of its own, padded on the right, and the logits of all
-    positions are computed. Nothing here uses trees: this is the reference that the fast path is tested against.
+    positions are computed. Nothing here uses trees: this is the reference that the fast path is tested against. The
+    softmax is in float64, since torch's float32 one over a large vocabulary is off by some 1e-5 a token.
     """
     sequences = [(len(tree.prompt_ids), [*tree.prompt_ids, *branch]) for tree in trees for branch in tree.branches]
     width = max(len(ids) for _, ids in sequences)
     device = next(model.parameters()).device
     input_ids = torch.tensor([ids + [0] * (width - len(ids)) for _, ids in sequences], device=device)
     attention = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for _, ids in sequences], device=device)
-    logits = model(input_ids=input_ids, attention_mask=attention, use_cache=False).logits.float()
-    logps = logits[:, :-1].log_softmax(-1).gather(-1, input_ids[:, 1:, None]).squeeze(-1)
+    logits = model(input_ids=input_ids, attention_mask=attention, use_cache=False).logits.double()
+    logps = logits[:, :-1].log_softmax(-1).float().gather(-1, input_ids[:, 1:, None]).squeeze(-1)
     sums, counts = [], []
     for row, (prompt, ids) in enumerate(sequences):
         sums.append(logps[row, prompt - 1 : len(ids) - 1].sum())

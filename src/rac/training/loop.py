@@ -9,6 +9,7 @@ from rac.training.adapters import prepare_weights, save_memory, trainable_bytes
 from rac.training.checkpoints import check_room, full_disk_explained, last_whole, remove_unusable
 from rac.training.identity import RECORD
 from rac.training.keeper import Job, Keeper
+from rac.training.memory import kept_memory
 from rac.training.plan import plan_steps
 from rac.training.record import TrainingRecord
 from rac.training.trainer import TreeTrainer, make_passes, trackers_explained, training_arguments
@@ -55,7 +56,7 @@ def run_training(job: Job) -> TrainingRecord:
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
-        with full_disk_explained(job.output_dir):
+        with kept_memory(), full_disk_explained(job.output_dir):
             trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
             model.config.use_cache = use_cache
             return keeper.finish(model)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from rac.errors import UserError
 from rac.files import read_json, sha256_json, write_json
 from rac.training.adapters import prepare_weights
@@ -22,6 +24,7 @@ from rac.training.packing import Tree
 from rac.training.record import TrainingRecord
 from rac.training.selection import Rule, Validate
 from rac.training.settings import Stage2
+from rac.training.trainer import arithmetic
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +89,11 @@ def train_preference(
     if settings.needs_reference:
         # A new adapter is switched off, so that no second model is needed. One that is trained further *is* the start.
         off = model.disable_adapter() if settings.adapter == "lora" and not continued else contextlib.nullcontext()
-        with off:
+        device = next(model.parameters()).device
+        kind = arithmetic(settings.precision, device)
+        # Rounded as in training, so that the margins start at 0 there too.
+        rounded = torch.autocast(device.type, getattr(torch, kind), enabled=kind != "float32")
+        with off, rounded:
             trees = with_reference(
                 model, trees, output_dir / "reference_logps.json", identity, settings.max_row_tokens, plain=plain
             )

@@ -120,6 +120,13 @@ class TreeTrainer(Trainer):  # type: ignore[misc]
         return {name: float(value) for name, value in values.items()}
 
 
+def arithmetic(precision: str, device: torch.device) -> str:
+    """Return the arithmetic that a stage's setting ``precision`` means on a device: ``float32``, ``bfloat16``, ..."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if has_fast_bfloat16(device) else "float32"
+
+
 @contextmanager
 def trackers_explained(report_to: Sequence[str]) -> Iterator[None]:
     """Turn what transformers says of an unknown or missing tracker into a ``UserError``."""
@@ -147,9 +154,7 @@ def training_arguments(folder: str, settings: Any, *, steps: int, seed: int, dev
     Raises:
         UserError: if transformers refuses them (half precision on a device that has none, say).
     """
-    half = settings.precision
-    if half == "auto":
-        half = "bfloat16" if has_fast_bfloat16(device) else "float32"
+    half = arithmetic(settings.precision, device)
     distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
     kinds = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
     try:

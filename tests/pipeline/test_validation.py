@@ -1,0 +1,41 @@
+"""What is asked and judged while a model is trained."""
+
+from __future__ import annotations
+
+import pytest
+
+from rac.pipeline.validation import judge
+from rac.records import ClarificationExample, Passage
+
+D = [
+    Passage(id="1", title="Rescue", text="Rescue is an arcade game."),
+    Passage(id="2", title="Rescue", text="Rescue is a board game of 1980."),
+]
+EXAMPLE = ClarificationExample(
+    id="q", query="who made rescue", questions=["Do you mean the arcade game Rescue or the board game Rescue?"]
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "unsupported", "informativeness"),
+    [
+        ("Do you mean the arcade game Rescue or the board game Rescue?", 0, 1),
+        ("Do you mean the arcade game Rescue or the novel Rescue?", 1, 1),
+        ("Do you mean the arcade game Rescue or the arcade game Rescue?", 0, 0.5),
+        ("What do you mean?", 0, 0),
+        ("", 0, 0),
+    ],
+)
+def test_neither_an_empty_question_nor_one_option_twice_can_win(
+    question: str, unsupported: float, informativeness: float
+) -> None:
+    found = judge([question], [(EXAMPLE, D)])
+    assert found["unsupported"] == unsupported
+    assert found["informativeness"] == informativeness
+    assert found["rouge_l"] <= 1 and (found["rouge_l"] == 1) == (question == EXAMPLE.questions[0])
+
+
+def test_figures_are_means_over_queries() -> None:
+    bare = ClarificationExample(id="r", query="who made rescue", questions=[])
+    found = judge([EXAMPLE.questions[0], "Do you mean the novel Rescue?"], [(EXAMPLE, D), (bare, D)])
+    assert found == {"unsupported": 0.5, "informativeness": 0.75, "rouge_l": 1.0}
