@@ -18,16 +18,20 @@ def test_the_page_has_every_table(rac, tmp_path, data_mirror) -> None:
     assert result.status == 0, result.err
     text = page.read_text(encoding="utf-8")
     for heading in (
-        "## Definitions",
-        "## Requirements",
-        "## Controlled faults",
-        "## Claims",
-        "(c4) attributes recombined",
-    ):
+        "## Definitions", "## Requirements", "## Controlled faults", "## Claims", "(c4) attributes recombined",
+        "a thing that D lacks", "Cohen's κ", "locked, where both agree", "## What still fools them",
+    ):  # fmt: skip
         assert heading in text
-    assert (tmp_path / "metrics-faults.svg").read_text(encoding="utf-8").startswith("<svg")
+    for plot in ("faults", "support"):
+        assert (tmp_path / f"metrics-{plot}-words-alone.svg").read_text(encoding="utf-8").startswith("<svg")
     stored = json.loads(figures.read_text(encoding="utf-8"))
-    assert stored["outputs"]["locked"]["balanced"] > 0.8 and stored["bars"]
+    [scoring] = stored["scorings"]
+    assert scoring["outputs"]["locked, first annotator"]["balanced"] > 0.8
+    bars = {b["name"]: b for b in stored["bars"]["words alone"]}
+    assert bars["AUC of the headline, fault (b)"]["bar"] == 0.95
+    assert any("nuisance" in name and "other makes" in name for name in bars)
+    missed = [line for line in result.err.splitlines() if line.startswith("missed")]
+    assert len(missed) == sum(not b["met"] for b in bars.values())
 
 
 def test_another_kind_of_page_is_refused(rac, tmp_path) -> None:

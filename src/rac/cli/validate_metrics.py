@@ -27,28 +27,30 @@ def validate_metrics(
 ) -> None:
     """Validate the metrics on labelled model outputs and controlled faults, and write the page of docs/metrics.md.
 
+    What models computed is kept in the user's cache folder: a run that was stopped goes on where it was.
+
     Example: rac validate-metrics -o docs/metrics.md
     """
     from rac.benchmarks import load
     from rac.errors import UserError
     from rac.files import write_json
-    from rac.metrics.validation_run import bootstrapped_examples, run_validation
+    from rac.metrics.validation_run import WIKIPEDIA, bootstrapped_examples, run_validation
     from rac.report.metrics_page import render_page, write_page
 
     if output is not None and output.suffix != ".md":
         raise UserError(f"'{output.name}' does not end in .md, but the page is Markdown; name a .md file")
     examples = load("claqua", "validation", directory=data, mirror=mirror).examples[:items]
-    others = {"Wikipedia, bootstrapped, gold passages": bootstrapped_examples(items or 300)} if other else {}
-    scorer = None
-    if nli != "none":
-        from rac.metrics.entailment import default_cache_path, load_entailment
+    others = {WIKIPEDIA: bootstrapped_examples(items or 300)} if other else {}
+    from rac.metrics.entailment import default_cache_path, load_entailment
 
-        scorer = load_entailment(nli, cache=default_cache_path())
+    scorer = load_entailment(nli, cache=default_cache_path()) if nli != "none" else None
     measure = None
     if perplexity:
+        from functools import partial
+
         from rac.metrics.perplexity import perplexities
 
-        measure = perplexities
+        measure = partial(perplexities, cache=default_cache_path().with_name("perplexity.sqlite"))
     result = run_validation(examples, others=others, entailment=scorer, perplexity=measure, seed=seed)
     if as_json is not None:
         write_json(as_json, result.to_dict())
@@ -57,6 +59,7 @@ def validate_metrics(
     else:
         write_page(output, result)
         typer.echo(f"The page is in {output}")
-    missed = [bar for bar in result.bars() if not bar.met]
-    for bar in missed:
-        typer.echo(f"missed: {bar.name}: {bar.value:.3f} (bar {bar.bar:.3f})", err=True)
+    for name, bars in result.bars().items():
+        for bar in bars:
+            if not bar.met:
+                typer.echo(f"missed, {name}: {bar.name}: {bar.value:.3f} (bar {bar.bar:.3f})", err=True)

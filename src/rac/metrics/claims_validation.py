@@ -28,6 +28,8 @@ DICE = 0.8
 
 Half = Literal["open", "locked"]
 Splitter = Callable[[str, str], Sequence[Claim]]
+Labels = dict[str, Any]
+"""A labelled question: id, source, query, question, and claims with kind and text."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class ClaimAgreement:
     by_source: dict[str, float]
 
 
-def read_labels(half: Half) -> list[dict[str, Any]]:
+def read_labels(half: Half) -> list[Labels]:
     """Return the labelled questions of one half.
 
     Raises:
@@ -70,30 +72,45 @@ def read_labels(half: Half) -> list[dict[str, Any]]:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != LOCKED_SHA256:
             raise DataError(path, f"was changed after it had been locked (SHA-256 {found}); restore the file")
-    labels: list[dict[str, Any]] = json.loads(read_text(path))
+    labels: list[Labels] = json.loads(read_text(path))
     return labels
 
 
-def agreement(labels: Sequence[dict[str, Any]], splitter: Splitter = claims, *, seed: int = 0) -> ClaimAgreement:
+def agreement(labels: Sequence[Labels], splitter: Splitter = claims, *, seed: int = 0) -> ClaimAgreement:
     """Compare a splitter's claims with labels."""
-    rows = [_compare(row["claims"], splitter(row["question"], row["query"]), row["question"]) for row in labels]
+    predicted = []
+    for row in labels:
+        # As written: words filled in from elsewhere are not compared.
+        found = splitter(row["question"], row["query"])
+        predicted.append([(c.kind, row["question"][c.start : c.end]) for c in found])
+    return _agreement(labels, predicted, seed)
+
+
+def annotator_agreement(first: Sequence[Labels], second: Sequence[Labels], *, seed: int = 0) -> ClaimAgreement:
+    """Compare the claims of a second annotator with those of the first, question by question."""
+    by_id = {row["id"]: row for row in second}
+    return _agreement(first, [[(c["kind"], c["text"]) for c in by_id[row["id"]]["claims"]] for row in first], seed)
+
+
+def _agreement(labels: Sequence[Labels], predicted: Sequence[Sequence[tuple[str, str]]], seed: int) -> ClaimAgreement:
+    rows = [_compare(row["claims"], found) for row, found in zip(labels, predicted, strict=True)]
     counts = np.array([[r.matched, r.predicted, r.labelled, r.exact, r.kind] for r in rows], dtype=float)
     rng = np.random.default_rng(seed)
     samples = counts[rng.integers(0, len(rows), size=(2000, len(rows)))].sum(axis=1)
     resampled = 2 * samples[:, 0] / np.maximum(samples[:, 1] + samples[:, 2], 1)
-    matched, predicted, labelled, exact, kind = counts.sum(axis=0)
+    matched, claimed, labelled, exact, kind = counts.sum(axis=0)
     sources = sorted({row["source"] for row in labels})
     by_source = {}
     for source in sources:
         own = counts[[i for i, row in enumerate(labels) if row["source"] == source]].sum(axis=0)
         by_source[source] = float(2 * own[0] / max(own[1] + own[2], 1))
     return ClaimAgreement(
-        f1=float(2 * matched / (predicted + labelled)),
+        f1=float(2 * matched / (claimed + labelled)),
         low=float(np.percentile(resampled, 2.5)),
         high=float(np.percentile(resampled, 97.5)),
-        precision=float(matched / predicted),
+        precision=float(matched / claimed),
         recall=float(matched / labelled),
-        exact_f1=float(2 * exact / (predicted + labelled)),
+        exact_f1=float(2 * exact / (claimed + labelled)),
         kind_accuracy=float(kind / max(matched, 1)),
         questions=len(rows),
         claims=int(labelled),
@@ -110,10 +127,9 @@ class _Counts:
     kind: int
 
 
-def _compare(labelled: Sequence[dict[str, Any]], predicted: Sequence[Claim], question: str) -> _Counts:
+def _compare(labelled: Sequence[dict[str, Any]], predicted: Sequence[tuple[str, str]]) -> _Counts:
     left = [_words(c["text"]) for c in labelled]
-    # As written: words filled in from elsewhere are not compared.
-    right = [_words(question[c.start : c.end]) for c in predicted]
+    right = [_words(text) for _, text in predicted]
     scored = sorted(
         ((2 * len(a & b) / max(len(a) + len(b), 1), i, j) for i, a in enumerate(left) for j, b in enumerate(right)),
         key=lambda t: (-t[0], t[1], t[2]),
@@ -127,7 +143,7 @@ def _compare(labelled: Sequence[dict[str, Any]], predicted: Sequence[Claim], que
         used_left.add(i)
         used_right.add(j)
         exact += left[i] == right[j]
-        kind += labelled[i]["kind"] == predicted[j].kind
+        kind += labelled[i]["kind"] == predicted[j][0]
     return _Counts(len(used_left), len(predicted), len(labelled), exact, kind)
 
 

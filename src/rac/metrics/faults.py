@@ -126,7 +126,7 @@ class FaultMaker:
     def _other_question(self, item: Item, rng: random.Random) -> Fault | None:
         for donor in self._donors(item, rng):
             donor_name = name_of(donor)
-            question = _swap_name(donor.question, donor_name, item.name)
+            question = swap_name(donor.question, donor_name, item.name)
             if donor_name and item.name and question is not None and not item.has_all(question):
                 return Fault("a", question, "", question, -1, donor.id)
         return None
@@ -147,7 +147,7 @@ class FaultMaker:
                 for other in self._options[donor.id]:
                     if other.kind != option.kind or other.kind == "NOT-TYPE":
                         continue
-                    text = _swap_name(donor.question[other.start : other.end], donor_name, item.name)
+                    text = swap_name(donor.question[other.start : other.end], donor_name, item.name)
                     if text is None or abs(len(text.split()) - len(item.span(option).split())) > 2:
                         continue
                     if not item.has_all(text):
@@ -191,7 +191,7 @@ def name_of(source: Source) -> str:
     return next((t for t in titles if lower(t) in low), "")
 
 
-def _swap_name(text: str, old: str, new: str) -> str | None:
+def swap_name(text: str, old: str, new: str) -> str | None:
     """Replace a name wherever it stands, whatever its case; None if it does not stand there."""
     pattern = re.compile(rf"(?<!\w){re.escape(old)}(?!\w)", re.IGNORECASE)
     return pattern.sub(lambda _: new, text) if pattern.search(text) else None

@@ -25,7 +25,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-from rac.metrics.faults import Fault, Item, Source, name_of
+from rac.metrics.faults import Fault, Item, Source, name_of, swap_name
 from rac.metrics.text import content_keys, words
 
 OTHER_KINDS = (
@@ -102,7 +102,9 @@ class OtherFaultMaker:
             if not item.name or found is None or item.anywhere(name):
                 continue
             index, text = found
-            new = re.sub(rf"(?<!\w){re.escape(item.name)}(?!\w)", lambda _, n=name: n, text, flags=re.IGNORECASE)
+            new = swap_name(text, item.name, name)
+            if new is None:
+                continue
             return item.replaced("name", index, new)
         return None
 

@@ -21,6 +21,8 @@ import numpy.typing as npt
 from rac.errors import DataError
 from rac.files import read_text
 from rac.metrics.claims import Claim, claim_from_text
+from rac.metrics.scores import OFFERED
+from rac.metrics.selection import option_identity
 from rac.metrics.suite import MetricSettings, evaluate
 from rac.metrics.support import SupportFit, load_fit, support
 from rac.metrics.validation import LOWER_IS_BETTER, auc
@@ -32,9 +34,10 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parent / "validation_data"
 LOCKED_SHA256 = "9d6e93e54399c6f116b9addf8c916c96d8b5dd78825ab73651fc0085f4842151"
 RESAMPLES = 2000
+BINS = 20
 COMPARED = (
-    "headline", "faith", "faith_strict", "hallucinated", "unsupported", "grounding", "parent_q_precision", "parent_q",
-    "raw_summac_zs", "raw_alignscore", "length",
+    "headline", "faith", "faith_strict", "info", "hallucinated", "unsupported", "grounding", "parent_q_precision",
+    "parent_q", "raw_summac_zs", "raw_alignscore", "length",
 )  # fmt: skip
 
 Half = Literal["open", "locked"]
@@ -76,6 +79,7 @@ class ClaimAccuracy:
         unsupported: Number of unsupported claims.
         by_kind: Balanced accuracy by claim kind, where both labels occur.
         by_source: The same by data set.
+        histogram: ``supported`` and ``unsupported``: how many claims have s_j in each of ``BINS`` equal parts of 0..1.
     """
 
     balanced: float
@@ -88,6 +92,7 @@ class ClaimAccuracy:
     unsupported: int
     by_kind: dict[str, float]
     by_source: dict[str, float]
+    histogram: dict[str, list[int]]
 
 
 def read_outputs(half: Half) -> list[LabelledOutput]:
@@ -150,6 +155,10 @@ def claim_accuracy(
         unsupported=int((~labels).sum()),
         by_kind={k: v for k, v in by_kind.items() if not np.isnan(v)},
         by_source={k: v for k, v in by_source.items() if not np.isnan(v)},
+        histogram={
+            name: np.histogram(scores[chosen], BINS, (0.0, 1.0))[0].tolist()
+            for name, chosen in (("supported", labels), ("unsupported", ~labels))
+        },
     )
 
 
@@ -182,12 +191,24 @@ def _interval(
     return float(low), float(high)
 
 
+def offers_choice(output: LabelledOutput) -> bool:
+    """Whether the claims, as labelled, offer two different things: without that a question is of no use to a user."""
+    return len({option_identity(c) for c in output.claims if c.kind in OFFERED}) > 1
+
+
 def question_auc(
-    outputs: Sequence[LabelledOutput], *, entailment: EntailmentScorer | None = None, fit: SupportFit | None = None
-) -> dict[str, float]:
-    """Return per metric how well it puts faithful questions above hallucinated ones (length in its better direction).
+    outputs: Sequence[LabelledOutput], *, useful: bool = False, entailment: EntailmentScorer | None = None,
+    fit: SupportFit | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Return per metric how well it puts good questions above the others (length in its better direction).
 
     Questions without a judged claim are left out; an unscored question counts as the lowest.
+
+    Args:
+        outputs: Labelled questions.
+        useful: Good is faithful and ``offers_choice``; else faithful, however little the question asks.
+        entailment: Entailment model of support.
+        fit: Parameters of support; the shipped ones if None.
     """
     judged = [o for o in outputs if o.hallucinated is not None]
     examples = [ClarificationExample(id=o.id, query=o.query) for o in judged]
@@ -198,14 +219,14 @@ def question_auc(
         MetricSettings("labelled", references=(), fit=fit),
         entailment=entailment,
     )
-    faithful = np.array([not o.hallucinated for o in judged])
+    good = np.array([not o.hallucinated and (not useful or offers_choice(o)) for o in judged])
     found: dict[str, float] = {}
     for name in COMPARED:
         values = np.array([np.nan if row.get(name) is None else float(row[name]) for row in evaluation.per_item])
         if np.isnan(values).all():
             continue
         values = np.where(np.isnan(values), -np.inf, values * (-1.0 if name in LOWER_IS_BETTER else 1.0))
-        value = auc(values[faithful], values[~faithful])
+        value = auc(values[good], values[~good])
         found[name] = max(value, 1 - value) if name == "length" else value
     return found
 

@@ -141,8 +141,8 @@ def lexical_features(claims: Sequence[Claim], query: str, passages: Sequence[Pas
         for i, passage in enumerate(passages):
             name[j, i] = _idf_share(named, passage)
             if claim.kind == "NOT-TYPE":
-                about = not named or not passage.title_keys or bool(passage.title_keys.intersection(named))
-                lexical[j, i] = float(passage.lacks_type(claim.terms) and about)
+                titled = not named or not passage.title_keys or bool(passage.title_keys.intersection(named))
+                lexical[j, i] = float(passage.lacks_type(claim.terms) and titled)
             elif claim.terms:
                 lexical[j, i] = _idf_share(claim.terms, passage)
                 missing = [t for t in claim.terms if not passage.has(t)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,23 @@ import numpy.typing as npt
 from rac.metrics.faults import Fault, FaultMaker, Source
 from rac.metrics.suite import Evaluation, MetricSettings, evaluate
 from rac.metrics.text import content_keys, words
+from rac.progress import track
 from rac.records import ClarificationExample, Prediction
 
 if TYPE_CHECKING:
     from rac.metrics.entailment import EntailmentScorer
 
 Floats = npt.NDArray[np.float64]
+
+
+class Maker(Protocol):
+    """Makes faulty twins of a source."""
+
+    def make(self, source: Source) -> list[Fault]:
+        """Return at most one fault of each kind."""
+        ...
+
+
 NUISANCE = ("query_overlap", "length", "perplexity")
 LOWER_IS_BETTER = frozenset({"hallucinated", "unsupported", "same_option", "empty", "perplexity"})
 REPORTED = (
@@ -75,8 +86,10 @@ def validate_faults(
     *,
     entailment: EntailmentScorer | None = None,
     perplexity: Callable[[Sequence[str]], Sequence[float]] | None = None,
+    perplexity_sample: int | None = None,
     seed: int = 1,
     settings: MetricSettings | None = None,
+    maker: Maker | None = None,
 ) -> FaultReport:
     """Score supported questions and their faulty twins.
 
@@ -84,24 +97,28 @@ def validate_faults(
         known: Supported questions with their D.
         entailment: The entailment model of the report scorer; without one words alone.
         perplexity: Texts -> perplexities, for the nuisance metric of that name; left out if None.
+        perplexity_sample: Compute it for this many of the questions and their twins; for all if None.
         seed: Seed of the faults and of resampling.
         settings: Of the suite; references are never needed.
+        maker: Makes the faults; a ``FaultMaker`` if None.
     """
     settings = settings or MetricSettings(passages="gold", references=())
-    maker = FaultMaker(known, seed)
+    maker = maker or FaultMaker(known, seed)
     faults = {s.id: maker.make(s) for s in known}
     original = _evaluate(known, {s.id: s.question for s in known}, settings, entailment)
-    gold = _scores(known, [s.question for s in known], original, perplexity)
+    sample = len(known) if perplexity_sample is None else perplexity_sample
+    gold = _scores(known, [s.question for s in known], original, perplexity, np.arange(len(known)) < sample)
     separations: dict[str, dict[str, Separation]] = {}
     applies: dict[str, float] = {}
-    for kind in sorted({f.kind for made in faults.values() for f in made}):
+    kinds = sorted({f.kind for made in faults.values() for f in made})
+    for kind in track(kinds, "faults", unit="kinds"):
         chosen: list[tuple[Source, Fault]] = [(s, f) for s in known for f in faults[s.id] if f.kind == kind]
         applies[kind] = len(chosen) / len(known)
         asked = [s for s, _ in chosen]
         faulty = _evaluate(asked, {s.id: f.question for s, f in chosen}, settings, entailment)
-        scores = _scores(asked, [f.question for _, f in chosen], faulty, perplexity)
         where = {s.id: i for i, s in enumerate(known)}
         rows = np.array([where[s.id] for s in asked])
+        scores = _scores(asked, [f.question for _, f in chosen], faulty, perplexity, rows < sample)
         clusters = [s.cluster or s.id for s in asked]
         separations[kind] = {
             name: separation(gold[name][rows], values, clusters, seed, nuisance=name in NUISANCE)
@@ -123,8 +140,9 @@ def _scores(
     questions: Sequence[str],
     evaluation: Evaluation,
     perplexity: Callable[[Sequence[str]], Sequence[float]] | None,
+    sampled: npt.NDArray[np.bool_],
 ) -> dict[str, Floats]:
-    """Return metric -> one value per item, higher for better; NaN where unscored."""
+    """Return metric -> one value per item, higher for better; NaN where unscored, and without perplexity."""
     found: dict[str, Floats] = {}
     for name in REPORTED:
         if any(row.get(name) is not None for row in evaluation.per_item):
@@ -133,7 +151,9 @@ def _scores(
     found["query_overlap"] = np.array([query_overlap(q, s.query) for q, s in zip(questions, known, strict=True)])
     found["length"] = np.array([float(len(words(q))) for q in questions])
     if perplexity is not None:
-        found["perplexity"] = -np.array(perplexity(questions), dtype=float)
+        measured = np.full(len(questions), np.nan)
+        measured[sampled] = perplexity([q for q, chosen in zip(questions, sampled, strict=True) if chosen])
+        found["perplexity"] = -measured
     return found
 
 
