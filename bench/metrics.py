@@ -3,9 +3,11 @@
     python bench/metrics.py parent                      10,000 items of 40 facts, one core
     python bench/metrics.py entailment                  claims of six systems, Wikipedia passages, the embedded model
     python bench/metrics.py suite --threads 2           questions per second of the whole suite without an LLM
+    python bench/metrics.py profile                     where the suite's time goes
 
-Each part prints its settings, the time of every variant and the largest difference of the results, and ends with
-status 1 if the results differ. ``--json FILE`` keeps the figures.
+Each part prints its settings, the time of every variant (medians over ``--rounds``; variants take turns, ratios are
+medians of the rounds' ratios) and the largest difference of the results, and ends with status 1 if the results differ.
+``--json FILE`` keeps the figures.
 
 ``parent`` compares with two plain twins: ``published`` computes one item after the other as the authors' script does
 (the table's tokens are looked up anew for each n-gram, the LCS fills a full table for each entry and each reference);
@@ -13,8 +15,10 @@ status 1 if the results differ. ``--json FILE`` keeps the figures.
 
 ``entailment`` scores the same pairs with the same model one at a time, in batches of 20 within one question after the
 other (what SummaC does), and through the scorer (equal pairs once, a premise read once, batches of like length; no
-cache on disk). The 8-bit model scales activations by batch, so that a probability moves in the third
-decimal with what it is computed beside; that is what ``--tolerance`` allows.
+cache on disk). A claim's score does not depend on its neighbours, so that results are equal up to rounding.
+
+``suite`` scores one system, references included, on five passages a question: embedded Wikipedia summaries of at most
+``--words`` words, cut nowhere.
 
 Times are processor time of one core; with more than one of ``--threads``, and for ``suite``, time on the clock.
 """
@@ -26,6 +30,7 @@ import json
 import math
 import platform
 import random
+import statistics
 import sys
 import time
 from collections import Counter
@@ -40,7 +45,7 @@ from rac.metrics.entailment import EntailmentScorer
 from rac.metrics.entailment_models import OnnxModel, PairModel, TorchModel
 from rac.metrics.entailment_windows import windows
 from rac.metrics.parent import parent
-from rac.records import Passage
+from rac.records import ClarificationExample, Passage, Prediction
 
 Item = tuple[list[str], list[list[str]], list[tuple[list[str], list[str]]]]
 
@@ -131,15 +136,42 @@ def timed(call: Callable[[], Any], clock: Callable[[], float] = time.process_tim
     return clock() - start, result
 
 
-def bench_parent(items: int, facts: int, value_tokens: int, references: int, seed: int) -> dict[str, Any]:
+def alternate(
+    variants: dict[str, Callable[[], Any]], rounds: int, clock: Callable[[], float] = time.process_time
+) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Return the times and the last result of each variant; they take turns, so that drift hits all alike."""
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    results = {}
+    for _ in range(rounds):
+        for name, call in variants.items():
+            seconds, results[name] = timed(call, clock)
+            times[name].append(seconds)
+    return times, results
+
+
+def medians(times: dict[str, list[float]]) -> dict[str, float]:
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def ratio(times: dict[str, list[float]], name: str) -> float:
+    """Return the median over rounds of how much longer ``name`` took than ``rac``."""
+    return statistics.median(other / ours for other, ours in zip(times[name], times["rac"], strict=True))
+
+
+def bench_parent(
+    items: int, facts: int, value_tokens: int, references: int, seed: int, rounds: int = 1
+) -> dict[str, Any]:
     data = make_tables(items, facts, value_tokens, references, seed)
     columns = [list(column) for column in zip(*data, strict=True)]
-    # The fast variant first and last: a warm machine must not flatter it.
-    fast_first, ours = timed(lambda: parent(*columns))
-    hoisted_time, hoisted = timed(lambda: [plain_parent(item, True) for item in data])
-    published_time, published = timed(lambda: [plain_parent(item, False) for item in data])
-    fast_last, _ = timed(lambda: parent(*columns))
-    fast = max(fast_first, fast_last)
+    times, results = alternate(
+        {
+            "rac": lambda: parent(*columns),
+            "hoisted": lambda: [plain_parent(item, True) for item in data],
+            "published": lambda: [plain_parent(item, False) for item in data],
+        },
+        rounds,
+    )
+    ours, hoisted, published = results["rac"], results["hoisted"], results["published"]
     difference = max(
         abs(a - b)
         for one, two, three in zip(ours, hoisted, published, strict=True)
@@ -148,15 +180,14 @@ def bench_parent(items: int, facts: int, value_tokens: int, references: int, see
     )
     return {
         "part": "parent", "items": items, "facts": facts, "value_tokens": value_tokens, "references": references,
-        "seconds": {"rac": fast, "hoisted": hoisted_time, "published": published_time},
-        "ms_per_item": {"rac": 1e3 * fast / items, "hoisted": 1e3 * hoisted_time / items,
-                        "published": 1e3 * published_time / items},
-        "speedup": {"hoisted": hoisted_time / fast, "published": published_time / fast},
+        "rounds": rounds, "seconds": medians(times),
+        "ms_per_item": {name: 1e3 * value / items for name, value in medians(times).items()},
+        "speedup": {name: ratio(times, name) for name in ("hoisted", "published")},
         "largest_difference": difference, "equal": difference <= 1e-9,
     }  # fmt: skip
 
 
-def make_questions(queries: int, seed: int) -> list[tuple[str, str, list[Passage]]]:
+def make_questions(queries: int, seed: int, words: int = 1000) -> list[tuple[str, str, list[Passage]]]:
     """Return (question, query, D) of six systems on the same queries, five embedded Wikipedia passages each.
 
     Some systems offer the same options, some the same in other words, two a foreign one; 12 claims a query, 9 of them
@@ -164,7 +195,7 @@ def make_questions(queries: int, seed: int) -> list[tuple[str, str, list[Passage
     """
     from rac.corpus import read_corpus
 
-    entries = [p for p in read_corpus("wikipedia") if p.description and p.text]
+    entries = [p for p in read_corpus("wikipedia") if p.description and p.text and len(p.text.split()) <= words]
     rng = random.Random(seed)
     made = []
     for _ in range(queries):
@@ -180,14 +211,14 @@ def make_questions(queries: int, seed: int) -> list[tuple[str, str, list[Passage
 
 
 def bench_entailment(
-    queries: int, seed: int, model: PairModel, tolerance: float, *, threads: int = 1, batch_tokens: int = 2048
-) -> dict[str, Any]:
+    queries: int, seed: int, model: PairModel, tolerance: float, *, threads: int = 1, batch_tokens: int = 1024,
+    rounds: int = 1,
+) -> dict[str, Any]:  # fmt: skip
     """Time the same pairs one at a time, per question in batches of 20, and through the scorer.
 
     On one thread processor time is measured, on several the time on the clock.
     """
     clock = time.process_time if threads == 1 else time.perf_counter
-    scorer = EntailmentScorer(model, batch_tokens=batch_tokens)
     items = []
     for question, query, d in make_questions(queries, seed):
         hypotheses = [c.hypothesis for c in claims(question, query, [p.title for p in d])]
@@ -205,47 +236,84 @@ def bench_entailment(
         batches = [item[i : i + 20] for item in items for i in range(0, len(item), 20)]
         return np.concatenate([model.run(rows_of(batch))[:, 0] for batch in batches])
 
+    def ours() -> np.ndarray:
+        # A new scorer each time: what one has computed it remembers.
+        return EntailmentScorer(model, batch_tokens=batch_tokens).entail_probs(pairs)
+
     model.run(rows_of(pairs[:20]))
-    ours_first, ours = timed(lambda: scorer.entail_probs(pairs), clock)
-    computed = scorer.computed
-    batched_time, batched = timed(per_question, clock)
-    single_time, single = timed(one_by_one, clock)
-    ours_last, _ = timed(lambda: scorer.entail_probs(pairs), clock)
-    fast = max(ours_first, ours_last)
-    difference = max(float(np.abs(ours - single).max()), float(np.abs(ours - batched).max()))
+    times, results = alternate(
+        {"rac": ours, "per_question_batches": per_question, "one_by_one": one_by_one}, rounds, clock
+    )
+    difference = max(float(np.abs(results["rac"] - results[n]).max()) for n in ("per_question_batches", "one_by_one"))
+    seconds = medians(times)
     return {
-        "part": "entailment", "model": scorer.signature, "threads": threads, "questions": len(items),
-        "pairs": len(pairs), "different_pairs": computed,
-        "seconds": {"rac": fast, "per_question_batches": batched_time, "one_by_one": single_time},
-        "pairs_per_second": {"rac": len(pairs) / fast, "one_by_one": len(pairs) / single_time},
-        "speedup": {"per_question_batches": batched_time / fast, "one_by_one": single_time / fast},
+        "part": "entailment", "model": f"{model.name}@{model.revision}", "threads": threads, "questions": len(items),
+        "pairs": len(pairs), "different_pairs": len(set(pairs)), "rounds": rounds, "seconds": seconds,
+        "pairs_per_second": {name: len(pairs) / seconds[name] for name in ("rac", "one_by_one")},
+        "speedup": {name: ratio(times, name) for name in ("per_question_batches", "one_by_one")},
         "largest_difference": difference, "equal": difference <= tolerance,
     }  # fmt: skip
 
 
-def bench_suite(queries: int, seed: int, scorer: EntailmentScorer | None) -> dict[str, Any]:
-    """Time the whole suite, without an LLM and without a cache, on five short passages a question."""
-    from rac.metrics.suite import MetricSettings, evaluate
-    from rac.records import ClarificationExample, Prediction
-
-    # One system, so that nothing is shared between systems.
-    questions = make_questions(queries, seed)[::6]
+def suite_inputs(queries: int, seed: int, words: int) -> tuple[list[Prediction], list[ClarificationExample]]:
+    """Return one system's questions, so that nothing is shared between systems, and their examples with passages."""
+    questions = make_questions(queries, seed, words)[::6]
     examples = [
         ClarificationExample(
             id=f"q{i}", query=query, questions=(f"Is it {d[0].title} or {d[3].title}?",), passages=tuple(d)
         )
         for i, (_, query, d) in enumerate(questions)
     ]
-    predictions = [Prediction(id=f"q{i}", question=question) for i, (question, _, _) in enumerate(questions)]
-    evaluate(predictions[:5], examples[:5], settings=MetricSettings("gold"), entailment=scorer)
-    seconds, evaluation = timed(
-        lambda: evaluate(predictions, examples, settings=MetricSettings("gold"), entailment=scorer), time.perf_counter
-    )
+    return [Prediction(id=f"q{i}", question=question) for i, (question, _, _) in enumerate(questions)], examples
+
+
+def bench_suite(
+    queries: int, seed: int, model: PairModel | None, *, words: int = 60, rounds: int = 1
+) -> dict[str, Any]:
+    """Time the whole suite, without an LLM and without a cache, on five short passages a question."""
+    from rac.metrics.suite import MetricSettings, evaluate
+
+    predictions, examples = suite_inputs(queries, seed, words)
+
+    def run(count: int) -> Any:
+        scorer = None if model is None else EntailmentScorer(model)
+        return evaluate(predictions[:count], examples[:count], settings=MetricSettings("gold"), entailment=scorer)
+
+    run(5)
+    measured = [timed(lambda: run(len(predictions)), time.perf_counter) for _ in range(rounds)]
+    seconds, evaluation = statistics.median(s for s, _ in measured), measured[0][1]
+    lengths = [len(p.text.split()) for e in examples for p in e.passages]
+    same = all(e.per_item == evaluation.per_item for _, e in measured)
     return {
-        "part": "suite", "signature": evaluation.signature, "questions": len(questions),
-        "metrics": len(evaluation.summary), "seconds": seconds, "questions_per_second": len(questions) / seconds,
-        "equal": True,
+        "part": "suite", "signature": evaluation.signature, "questions": len(predictions), "passages": 5,
+        "mean_words_per_passage": statistics.mean(lengths), "longest": max(lengths),
+        "metrics": len(evaluation.summary), "rounds": rounds, "seconds": seconds,
+        "questions_per_second": len(predictions) / seconds, "equal": same,
     }  # fmt: skip
+
+
+def bench_profile(queries: int, seed: int, model: PairModel | None, *, words: int = 60) -> dict[str, Any]:
+    """Return the share of the suite's time by part: the model, its tokenizer and packing, and the rest by function."""
+    import cProfile
+    import pstats
+
+    from rac.metrics.suite import MetricSettings, evaluate
+
+    predictions, examples = suite_inputs(queries, seed, words)
+    scorer = None if model is None else EntailmentScorer(model)
+    profile = cProfile.Profile()
+    profile.enable()
+    evaluate(predictions, examples, settings=MetricSettings("gold"), entailment=scorer)
+    profile.disable()
+    table = pstats.Stats(profile)
+    total = table.total_tt  # type: ignore[attr-defined]
+    shares = {
+        f"{Path(file).name}:{name}": cumulative / total
+        for (file, _, name), (_, _, _, cumulative, _) in table.stats.items()  # type: ignore[attr-defined]
+        if "rac/metrics" in file
+    }
+    top = sorted(shares.items(), key=lambda pair: -pair[1])[:25]
+    return {"part": "profile", "questions": len(predictions), "seconds": total, "shares": dict(top), "equal": True}
 
 
 def load_model(name: str, threads: int) -> PairModel | None:
@@ -275,35 +343,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tables.add_argument("--facts", type=int, default=40)
     tables.add_argument("--value-tokens", type=int, default=6)
     tables.add_argument("--references", type=int, default=1)
+    tables.add_argument("--threads", type=int, default=1, choices=[1], help="PARENT runs on one")
     entailment = parts.add_parser("entailment")
-    entailment.add_argument("--tolerance", type=float, default=5e-3, help="largest difference that counts as equal")
-    entailment.add_argument("--batch-tokens", type=int, default=2048, help="tokens per batch of the scorer")
-    suite = parts.add_parser("suite")
-    for part in (entailment, suite):
+    entailment.add_argument("--tolerance", type=float, default=1e-5, help="largest difference that counts as equal")
+    entailment.add_argument("--batch-tokens", type=int, default=1024, help="tokens per batch of the scorer")
+    suite, profile = parts.add_parser("suite"), parts.add_parser("profile")
+    for part in (suite, profile):
+        part.add_argument("--words", type=int, default=60, help="longest passage")
+    for part in (entailment, suite, profile):
         part.add_argument("--queries", type=int, default=40)
         part.add_argument("--nli", default="embedded", help="entailment model; for the suite also: none")
         part.add_argument("--threads", type=int, default=1)
-    for part in (tables, entailment, suite):
+    for part in (tables, entailment, suite, profile):
+        part.add_argument("--rounds", type=int, default=3, help="times that every variant runs")
         part.add_argument("--seed", type=int, default=0)
         part.add_argument("--json", type=Path, help="write the figures to this file")
     given = parser.parse_args(arguments)
     if given.part == "parent":
-        result = bench_parent(given.items, given.facts, given.value_tokens, given.references, given.seed)
+        result = bench_parent(given.items, given.facts, given.value_tokens, given.references, given.seed, given.rounds)
     else:
         model = load_model(given.nli, given.threads)
         if given.part == "suite":
-            result = bench_suite(given.queries, given.seed, None if model is None else EntailmentScorer(model))
+            result = bench_suite(given.queries, given.seed, model, words=given.words, rounds=given.rounds)
+        elif given.part == "profile":
+            result = bench_profile(given.queries, given.seed, model, words=given.words)
         elif model is None:
             parser.error("the entailment part needs a model")
         else:
             result = bench_entailment(
-                given.queries,
-                given.seed,
-                model,
-                given.tolerance,
-                threads=given.threads,
-                batch_tokens=given.batch_tokens,
-            )
+                given.queries, given.seed, model, given.tolerance, threads=given.threads,
+                batch_tokens=given.batch_tokens, rounds=given.rounds,
+            )  # fmt: skip
     show(result)
     if given.json:
         given.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -21,6 +21,7 @@ class FakeModel:
 
     name = "fake"
     has_contradiction = True
+    parallel = 2
 
     def __init__(self, revision: str = "r1", limit: int = 1000) -> None:
         self.revision, self.limit = revision, limit

@@ -23,7 +23,7 @@ def load(name):
 class WordModel:
     """P_ent = share of the claim's words in the premise; one row per pair."""
 
-    name, revision, has_contradiction = "words", "1", False
+    name, revision, has_contradiction, parallel = "words", "1", False, 1
 
     def rows(self, pairs):
         class Row:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rac.errors import UserError
+from rac.metrics.entailment_windows import windows
 from rac.metrics.raw import chunks, raw_alignscore, raw_parent, raw_summac_zs
 from rac.records import Passage
 
@@ -73,7 +74,7 @@ def test_all_items_go_through_the_model_in_one_call():
     assert calls == [2 + 1 + 3]
 
 
-def test_the_embedded_model_gets_short_chunks():
+def test_the_embedded_model_gets_windows():
     class Small(Fake):
         embedded = True
 
@@ -81,7 +82,7 @@ def test_the_embedded_model_gets_short_chunks():
     wide, small = Fake(), Small()
     raw_alignscore(["word"], [[passage]], wide)
     raw_alignscore(["word"], [[passage]], small)
-    assert len(wide.pairs) == 1 and len(small.pairs) == 5
+    assert len(wide.pairs) == 1 and [premise for premise, _ in small.pairs] == windows(passage)
 
 
 def test_raw_parent_cannot_see_a_recombination_but_needs_gold():

@@ -24,8 +24,8 @@ def evaluate(
     top_k: Annotated[int, typer.Option(min=1, max=100, help="Passages retrieved for a query.")] = 5,
     corpus: Annotated[str | None, typer.Option(help="Corpus with the passages that examples only name by id.")] = None,
     nli: Annotated[
-        str, typer.Option(help="Entailment model: embedded, none (words alone), or a hub id or folder.")
-    ] = "none",
+        str, typer.Option(help="Entailment model: auto (embedded where it runs), none (words alone), hub id or folder.")
+    ] = "auto",
     per_item: Annotated[
         Path | None, typer.Option(help="Also write scores per item (a file; a folder for several systems).")
     ] = None,
@@ -60,11 +60,9 @@ def evaluate(
         from rac.retrieval import open_index
 
         opened = open_index(index)
-    scorer = None
-    if nli != "none":
-        from rac.metrics.entailment import default_cache_path, load_entailment
+    from rac.metrics.entailment import chosen_entailment, default_cache_path
 
-        scorer = load_entailment(nli, cache=default_cache_path())
+    scorer = chosen_entailment(nli, cache=default_cache_path())
     result = evaluate_files(
         predictions, examples, passages=cast(Source, passages), index=opened, top_k=top_k, corpus=by_id,
         entailment=scorer, settings=MetricSettings(seed=seed, embedding=embedding),

@@ -12,8 +12,10 @@ Example:
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,15 @@ from rac.metrics.entailment_models import EMBEDDED_NAME, Floats, OnnxModel, Pair
 from rac.metrics.entailment_windows import split_sentences, windows
 from rac.progress import Progress
 
-__all__ = ["EntailmentScorer", "load_entailment", "default_cache_path", "windows", "split_sentences"]
+__all__ = [
+    "EntailmentScorer",
+    "PairRecorder",
+    "chosen_entailment",
+    "load_entailment",
+    "default_cache_path",
+    "windows",
+    "split_sentences",
+]
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +42,9 @@ EMBEDDED_NOTE = (
     f"entailment by the small embedded model only ({EMBEDDED_NAME}); a larger NLI model (--nli MODEL) judges better"
 )
 """What every output says where only the shipped model was used."""
+MEMORY_PAIRS = 200_000
+PREFETCH_PAIRS = 50_000
+"""Pairs computed together: what was computed is in the cache on disk when the process is killed."""
 
 
 def default_cache_path() -> Path:
@@ -43,7 +56,7 @@ def default_cache_path() -> Path:
 
 def load_entailment(
     model: str = "embedded", *, labels: Sequence[str] | None = None, cache: Path | str | None = None,
-    batch_tokens: int = 2048, threads: int = 0,
+    batch_tokens: int = 1024, threads: int = 0,
 ) -> EntailmentScorer:  # fmt: skip
     """Load an entailment scorer.
 
@@ -53,7 +66,7 @@ def load_entailment(
         labels: Names of the model's outputs in order, where its config does not name them.
         cache: SQLite file of known probabilities (see ``default_cache_path``); None for no cache.
         batch_tokens: Tokens per batch, padding included.
-        threads: Threads of the embedded model's runtime; 0 leaves the choice to it.
+        threads: Batches that the embedded model runs at the same time; 0 takes the processor's cores.
 
     Raises:
         UserError: if the model cannot be loaded, fails the probe pairs, or the cache cannot be used.
@@ -62,6 +75,50 @@ def load_entailment(
     return EntailmentScorer(
         pair_model, cache=EntailmentCache(cache) if cache is not None else None, batch_tokens=batch_tokens
     )
+
+
+def chosen_entailment(
+    nli: str = "auto", *, cache: Path | str | None = None, threads: int = 0
+) -> EntailmentScorer | None:
+    """Return the entailment model that an option names, or None for words alone.
+
+    Args:
+        nli: ``auto`` (the embedded model; words alone, with a warning, where it cannot run), ``none``, ``embedded``, or
+            a hub id or folder.
+        cache: As for ``load_entailment``.
+        threads: As for ``load_entailment``.
+
+    Raises:
+        UserError: as ``load_entailment``, unless ``nli`` is ``auto``.
+    """
+    if nli == "none":
+        return None
+    if nli != "auto":
+        return load_entailment(nli, cache=cache, threads=threads)
+    try:
+        return load_entailment("embedded", cache=cache, threads=threads)
+    except UserError as error:
+        log.warning("support by words alone stands in: %s", error)
+        return None
+
+
+class PairRecorder:
+    """Stands in for a scorer to learn which pairs it would be asked for; every probability is 0.
+
+    Args:
+        scorer: What it stands in for.
+    """
+
+    def __init__(self, scorer: EntailmentScorer) -> None:
+        self.embedded = scorer.embedded
+        self.pairs: list[tuple[str, str]] = []
+
+    def entail_probs(self, pairs: Sequence[tuple[str, str]]) -> Floats:
+        """Note the pairs."""
+        self.pairs += pairs
+        return np.zeros(len(pairs))
+
+    addressed_probs = entail_probs
 
 
 class EntailmentScorer:
@@ -76,16 +133,17 @@ class EntailmentScorer:
         name: The model's name, for signatures.
         revision: The model's revision: hub commit, or the first 12 hex digits of its weights' SHA-256.
         truncated: Texts that were longer than the model allows and lost their end, since this scorer was made.
-        computed: Pairs that the model ran on; the rest of ``requested`` were duplicates or in the cache.
+        computed: Pairs that the model ran on; the rest of ``requested`` were duplicates, in memory or in the cache.
         requested: Pairs asked for.
     """
 
-    def __init__(self, model: PairModel, *, cache: EntailmentCache | None = None, batch_tokens: int = 2048) -> None:
+    def __init__(self, model: PairModel, *, cache: EntailmentCache | None = None, batch_tokens: int = 1024) -> None:
         if batch_tokens < 1:
             raise UserError(f"batch_tokens is {batch_tokens}, but a batch needs at least one token; give 256 or more")
         self._model, self._cache, self._batch_tokens = model, cache, batch_tokens
         self.name, self.revision = model.name, model.revision
         self.truncated = self.computed = self.requested = 0
+        self._memory: dict[tuple[str, str], tuple[float, float]] = {}
 
     @property
     def signature(self) -> str:
@@ -118,12 +176,41 @@ class EntailmentScorer:
         """
         return np.fmax.reduce(self._probs(pairs), axis=1)
 
+    def prefetch(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Compute pairs that later calls will ask for.
+
+        One call for all claims of all systems is cheaper than one call each: a model that reads a premise once for all
+        claims about it can do so only for claims that it is given together. What is computed is kept in memory, the
+        latest ``MEMORY_PAIRS`` pairs at least.
+        """
+        wanted = dict.fromkeys(pair for pair in pairs if pair not in self._memory)
+        for start in range(0, len(wanted), PREFETCH_PAIRS):
+            part = list(itertools.islice(wanted, start, start + PREFETCH_PAIRS))
+            self._remember(part, self._known_or_computed(part))
+
     def _probs(self, pairs: Sequence[tuple[str, str]]) -> Floats:
-        """Return (n, 2) of P_ent and P_contra: unique pairs, cache, length-sorted token-budget batches, scatter."""
+        """Return (n, 2) of P_ent and P_contra: unique pairs, memory, cache, model, scatter."""
         self.requested += len(pairs)
         position: dict[tuple[str, str], int] = {}
         where = np.array([position.setdefault(pair, len(position)) for pair in pairs], dtype=np.intp)
+        if not len(pairs):
+            return np.empty((0, 2))
         unique = list(position)
+        values = np.array([self._memory.get(pair, (np.nan, np.nan)) for pair in unique])
+        missing = [i for i, pair in enumerate(unique) if pair not in self._memory]
+        if missing:
+            fresh = [unique[i] for i in missing]
+            values[missing] = self._known_or_computed(fresh)
+            self._remember(fresh, values[missing])
+        return values[where]
+
+    def _remember(self, pairs: list[tuple[str, str]], values: Floats) -> None:
+        if len(self._memory) + len(pairs) > 2 * MEMORY_PAIRS:
+            self._memory = dict(itertools.islice(self._memory.items(), len(self._memory) - MEMORY_PAIRS, None))
+        self._memory.update(zip(pairs, map(tuple, values.tolist()), strict=True))
+
+    def _known_or_computed(self, unique: list[tuple[str, str]]) -> Floats:
+        """Return (n, 2) of different pairs: what the cache knows, and the rest in batches of like length."""
         values = np.full((len(unique), 2), np.nan)
         missing = list(range(len(unique)))
         keys: list[bytes] = []
@@ -142,7 +229,7 @@ class EntailmentScorer:
                     (keys[i], float(values[i, 0]), None if np.isnan(values[i, 1]) else float(values[i, 1]))
                     for i in missing
                 )
-        return values[where] if len(pairs) else np.empty((0, 2))
+        return values
 
     def _compute(self, pairs: list[tuple[str, str]]) -> Floats:
         rows, cut = self._model.rows(pairs)
@@ -151,10 +238,14 @@ class EntailmentScorer:
             log.warning("%d texts were longer than the entailment model allows and were cut", cut)
         values = np.empty((len(pairs), 2))
         with Progress("entailment", len(pairs), unit="pairs") as progress:
-            for batch in token_batches([row.tokens for row in rows], self._batch_tokens):
-                members = [i for r in batch for i in rows[r].members]
-                values[members] = self._model.run([rows[r] for r in batch])
-                progress.advance(len(members))
+            batches = [
+                [rows[r] for r in batch] for batch in token_batches([r.tokens for r in rows], self._batch_tokens)
+            ]
+            with ThreadPoolExecutor(max(1, self._model.parallel)) as pool:
+                for batch, found in zip(batches, pool.map(self._model.run, batches), strict=True):
+                    members = [i for row in batch for i in row.members]
+                    values[members] = found
+                    progress.advance(len(members))
         self.computed += len(pairs)
         return values
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from rac.errors import UserError
 from rac.files import read_json, sha256_file, sha256_json
 from rac.metrics.entailment_packing import Row, pair_rows, row_arrays
+from rac.retrieval.local import usable_cores
 
 log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]
@@ -57,6 +58,8 @@ class PairModel(Protocol):
     name: str
     revision: str
     has_contradiction: bool
+    parallel: int
+    """How many batches may run at the same time, in threads."""
 
     def rows(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[Any], int]:
         """Return rows (``ModelRow``) that hold each pair exactly once, and how many texts had to be cut."""
@@ -74,7 +77,7 @@ class OnnxModel:
 
     Args:
         folder: Holds ``model.onnx``, ``tokenizer.json`` and ``config.json``.
-        threads: Threads of onnxruntime; 0 leaves the choice to it.
+        threads: Batches that run at the same time, each on one thread; 0 takes the processor's cores.
 
     Raises:
         UserError: if onnxruntime is not installed or a file is missing.
@@ -87,8 +90,7 @@ class OnnxModel:
             import onnxruntime
         except ImportError as error:
             raise UserError(
-                "the embedded entailment model needs onnxruntime, which is not installed; "
-                "run: pip install 'rac-clarify[entailment]'"
+                "the embedded entailment model needs onnxruntime, which is not installed; run: pip install onnxruntime"
             ) from error
         from tokenizers import Tokenizer
 
@@ -110,7 +112,9 @@ class OnnxModel:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        # Matrices are small: whole batches side by side keep cores busier than threads inside one.
+        options.intra_op_num_threads = 1
+        self.parallel = threads or usable_cores()
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
             str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
@@ -185,6 +189,7 @@ class TorchModel:
         if self._entail is None:
             self._entail, self._contradict = self._order_from_probes(source, names)
         self.has_contradiction = self._contradict is not None
+        self.parallel = 1
         self._verify(source, names)
 
     def rows(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[_PairRow], int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from rac.metrics.suite import MetricSettings, evaluate
 from rac.records import ClarificationExample, Passage, Prediction
@@ -36,12 +37,19 @@ class Faithfulness:
     signature: str
 
 
+@lru_cache(maxsize=1)
+def _embedded() -> EntailmentScorer | None:
+    from rac.metrics.entailment import chosen_entailment
+
+    return chosen_entailment("auto")
+
+
 def faithfulness(
     question: str,
     query: str,
     passages: Sequence[Passage | str],
     *,
-    entailment: EntailmentScorer | None = None,
+    entailment: EntailmentScorer | Literal["auto"] | None = "auto",
 ) -> Faithfulness:
     """Score one question against passages.
 
@@ -49,16 +57,18 @@ def faithfulness(
         question: The clarifying question.
         query: The user's query.
         passages: D, as records or plain texts.
-        entailment: An entailment model (``rac.metrics.entailment.load_entailment``); words alone decide without one.
-            For many questions use ``evaluate``, which runs the model in batches.
+        entailment: An entailment model (``rac.metrics.entailment.load_entailment``); ``"auto"`` takes the embedded one,
+            or words alone where it cannot run (``signature`` says which); None words alone. For many questions use
+            ``evaluate``, which runs the model in batches.
 
     >>> faithfulness("Do you mean the city or the film?", "casablanca", ["A city.", "A film."]).headline > 0.9
     True
     """
+    scorer = _embedded() if entailment == "auto" else entailment
     made = [p if isinstance(p, Passage) else Passage(id=f"p{i}", text=p) for i, p in enumerate(passages, start=1)]
     result = evaluate(
         [Prediction(id="q", question=question)], [ClarificationExample(id="q", query=query)], {"q": made},
-        MetricSettings(references=()), entailment=entailment,
+        MetricSettings(references=(), raw=False), entailment=scorer,
     )  # fmt: skip
     row = result.per_item[0]
     flag = row.get("hallucinated")

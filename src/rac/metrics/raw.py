@@ -3,7 +3,8 @@
 * ``raw_summac_zs``: each sentence of the question is an NLI hypothesis against each sentence of D (with its title);
   max over premises, mean over the question's sentences (SummaC-ZS, Laban et al. 2022; entailment class only).
 * ``raw_alignscore``: D joined and cut into chunks of about 350 words; max over chunks, mean over sentences (AlignScore,
-  Zha et al. 2023, aggregation only: the probabilities are those of the given model).
+  Zha et al. 2023, aggregation only: the probabilities are those of the given model). The embedded model reads much less
+  at a time; for it the chunks are the windows of the claim-based metrics.
 * ``raw_parent``: PARENT of the question against gold questions with D flattened into one table.
 
 Range 0..1; None where there is no passage, no word in the question, or (``raw_parent``) no gold question. What fools
@@ -20,7 +21,7 @@ from typing import Protocol
 import numpy as np
 
 from rac.errors import UserError
-from rac.metrics.entailment_windows import WINDOW_WORDS, split_sentences, windows
+from rac.metrics.entailment_windows import split_sentences, windows
 from rac.metrics.parent import flat_table, parent
 from rac.metrics.reference import tokens
 from rac.records import Passage
@@ -55,11 +56,13 @@ def raw_alignscore(
         questions: The questions.
         passages: Their D.
         scorer: The entailment model.
-        chunk_words: Words per chunk; by default 350, and with the embedded model, which reads much less at a time, the
-            size of its windows, since the rest of a chunk would be cut off.
+        chunk_words: Words per chunk; by default 350, and for the embedded model the windows of ``windows``, since the
+            rest of a chunk would be cut off.
     """
     if chunk_words is None:
-        chunk_words = WINDOW_WORDS if getattr(scorer, "embedded", False) else CHUNK_WORDS
+        if getattr(scorer, "embedded", False):
+            return _aggregate(questions, passages, scorer, _window_premises)
+        chunk_words = CHUNK_WORDS
     if not 1 <= chunk_words <= LONGEST_CHUNK:
         raise UserError(f"chunk_words is {chunk_words}, but a premise has 1 to {LONGEST_CHUNK} words; use 350")
     size = chunk_words
@@ -101,6 +104,10 @@ def chunks(passages: Sequence[Passage], size: int) -> list[str]:
 
 def _sentence_premises(passages: Sequence[Passage]) -> list[str]:
     return [window for passage in passages for window in windows(passage, sentences=1)]
+
+
+def _window_premises(passages: Sequence[Passage]) -> list[str]:
+    return [window for passage in passages for window in windows(passage)]
 
 
 def _aggregate(

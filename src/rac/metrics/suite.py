@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,14 @@ from rac.errors import UserError
 from rac.metrics import columns
 from rac.metrics.claims import RULES_VERSION, Claim, claims, unreadable
 from rac.metrics.columns import Scored, Searchable
+from rac.metrics.entailment import PairRecorder
 from rac.metrics.grounding import grounding
 from rac.metrics.lexical import prepare
+from rac.metrics.raw import raw_alignscore, raw_summac_zs
 from rac.metrics.scores import faith_scores
 from rac.metrics.signature import full, signature
 from rac.metrics.significance import bootstrap_ci
-from rac.metrics.support import QuestionSupport, SupportFit, evidence_spans, load_fit, support
+from rac.metrics.support import QuestionSupport, SupportFit, entailment_features, evidence_spans, load_fit, support
 from rac.records import ClarificationExample, Passage, Prediction
 
 if TYPE_CHECKING:
@@ -111,6 +113,8 @@ def evaluate(
     fit = settings.fit or load_fit(with_entailment=entailment is not None)
     contexts, source = _passages(by_id, examples, passages_by_id)
     found, problems = _claims(examples, by_id, contexts, splitter)
+    if entailment is not None:
+        _prefetch([(examples, by_id, contexts, found)], settings, entailment)
     supports = support(
         [(e.query, c, contexts[e.id]) for e, c in zip(examples, found, strict=True)], entailment=entailment, fit=fit
     )
@@ -145,6 +149,44 @@ def evaluate(
         notes=_notes(entailment, source),
         signatures={name: full(name, made) for name in metrics},
     )
+
+
+def prefetch(
+    systems: Iterable[Sequence[Prediction]],
+    examples: Sequence[ClarificationExample],
+    passages_by_id: Mapping[str, Sequence[Passage]] | None,
+    settings: MetricSettings,
+    entailment: EntailmentScorer,
+) -> None:
+    """Run the entailment model once for the questions of several systems, so that ``evaluate`` finds them computed.
+
+    Systems share passages, and often whole claims; arguments are those of ``evaluate``, which still checks them.
+    """
+    prepared = []
+    for predictions in systems:
+        by_id = {p.id: p for p in predictions}
+        contexts, _ = _passages(by_id, examples, passages_by_id)
+        prepared.append((examples, by_id, contexts, _claims(examples, by_id, contexts, None)[0]))
+    _prefetch(prepared, settings, entailment)
+
+
+def _prefetch(
+    systems: Sequence[
+        tuple[
+            Sequence[ClarificationExample], Mapping[str, Prediction], Mapping[str, Sequence[Passage]], list[list[Claim]]
+        ]
+    ],
+    settings: MetricSettings,
+    entailment: EntailmentScorer,
+) -> None:
+    recorder = PairRecorder(entailment)
+    for examples, by_id, contexts, found in systems:
+        entailment_features([(e.query, c, contexts[e.id]) for e, c in zip(examples, found, strict=True)], recorder)
+        if settings.raw:
+            asked = [e for e in examples if e.id in by_id]
+            for metric in (raw_summac_zs, raw_alignscore):
+                metric([by_id[e.id].question for e in asked], [contexts[e.id] for e in asked], recorder)
+    entailment.prefetch(recorder.pairs)
 
 
 def _aligned(predictions: Sequence[Prediction], examples: Sequence[ClarificationExample]) -> dict[str, Prediction]:

@@ -40,7 +40,7 @@ from rac.metrics.text import content_keys, content_words
 from rac.records import Passage
 
 if TYPE_CHECKING:
-    from rac.metrics.entailment import EntailmentScorer
+    from rac.metrics.entailment import EntailmentScorer, PairRecorder
 
 Floats = npt.NDArray[np.float64]
 PARAMETERS = Path(__file__).parent / "support.json"
@@ -211,7 +211,7 @@ def support(
 
 
 def entailment_features(
-    items: Sequence[tuple[str, Sequence[Claim], Sequence[Passage]]], scorer: EntailmentScorer
+    items: Sequence[tuple[str, Sequence[Claim], Sequence[Passage]]], scorer: EntailmentScorer | PairRecorder
 ) -> list[Floats | None]:
     """Return e_ij per item: the pairs of all items in one call, TOPIC claims in either polarity."""
     from rac.metrics.entailment_windows import windows

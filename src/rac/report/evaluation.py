@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rac.benchmarks.predictions import read_predictions
 from rac.errors import UserError
 from rac.files import atomic_path, header_path, read_records, write_json
-from rac.metrics.suite import Evaluation, MetricSettings, evaluate
+from rac.metrics.suite import Evaluation, MetricSettings, evaluate, prefetch
 from rac.records import SCHEMA_VERSION, ClarificationExample, Passage, Prediction
 from rac.report.build import metric_infos, report_data, summary_table
 
@@ -108,8 +108,10 @@ def evaluate_files(
     )
     settings = MetricSettings(**{**vars(settings), "passages": named})
     evaluations: dict[str, Evaluation] = {}
-    for path in predictions:
-        made, _ = read_predictions(path)
+    read = [read_predictions(path)[0] for path in predictions]
+    if entailment is not None:
+        prefetch(read, known, contexts, settings, entailment)
+    for path, made in zip(predictions, read, strict=True):
         if not made:
             raise UserError(f"{path} has no predictions, so there is nothing to score; give at least one")
         if passages == "predictions":

@@ -7,7 +7,8 @@ a claim's verdict does not depend on its neighbours. Reading k claims costs P + 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,15 @@ class Layer(nn.Module):
         self.widen, self.narrow = nn.Linear(shape.hidden, shape.inner), nn.Linear(shape.inner, shape.hidden)
         self.output_norm = nn.LayerNorm(shape.hidden, eps=1e-12)
 
-    def forward(self, states: Tensor, allowed: Tensor) -> Tensor:
-        """Map (rows, tokens, hidden) to the same shape; ``allowed`` is (rows, 1, tokens, tokens), query by key."""
+    def forward(self, states: Tensor, allowed: Tensor, chosen: Tensor | None = None) -> Tensor:
+        """Map (rows, tokens, hidden) to the same shape.
+
+        Args:
+            states: (rows, tokens, hidden).
+            allowed: (rows, 1, tokens, tokens), query by key.
+            chosen: Positions in the flattened rows, any shape; only these come out, in that shape. In the last layer
+                nobody reads the premise, so its feed-forward block is not worth computing.
+        """
         rows, tokens, hidden = states.shape
 
         def split(x: Tensor) -> Tensor:
@@ -63,8 +71,10 @@ class Layer(nn.Module):
         mixed = functional.scaled_dot_product_attention(
             split(self.query(states)), split(self.key(states)), split(self.value(states)), attn_mask=allowed
         )  # fmt: skip
-        mixed = self.project(mixed.transpose(1, 2).reshape(rows, tokens, hidden))
-        states = self.attention_norm(states + mixed)
+        mixed = mixed.transpose(1, 2).reshape(rows, tokens, hidden)
+        if chosen is not None:
+            mixed, states = mixed.reshape(-1, hidden)[chosen], states.reshape(-1, hidden)[chosen]
+        states = self.attention_norm(states + self.project(mixed))
         inner = self.narrow(functional.gelu(self.widen(states)))
         result: Tensor = self.output_norm(states + inner)
         return result
@@ -107,9 +117,9 @@ class ClaimEncoder(nn.Module):
         states = self.norm(states)
         keys, queries = segments[:, None, None, :], segments[:, None, :, None]
         allowed = (keys == 0) | (keys == queries)
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             states = layer(states, allowed)
-        tokens = states.reshape(-1, states.shape[-1])[claim_index]
+        tokens = self.layers[-1](states, allowed, claim_index)
         mask = claim_mask.unsqueeze(-1).to(tokens.dtype)
         mean = (tokens * mask).sum(1) / mask.sum(1)
         highest = (tokens + (mask - 1.0) * 1e4).amax(1)
@@ -143,6 +153,17 @@ def base_weights(source: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
 
 def _kinds(source: dict[str, Tensor], name: str) -> list[str]:
     return [k for k in ("weight", "bias") if f"{name}.{k}" in source]
+
+
+def cut_layers(model: ClaimEncoder, kept: Sequence[int]) -> ClaimEncoder:
+    """Return an encoder with some of the layers of ``model``, in that order, and everything else as it is."""
+    shape = replace(model.shape, layers=len(kept))
+    smaller = ClaimEncoder(shape)
+    weights = {k: v for k, v in model.state_dict().items() if not k.startswith("layers.")}
+    for i, layer in enumerate(kept):
+        weights.update({f"layers.{i}.{k}": v for k, v in model.layers[layer].state_dict().items()})
+    smaller.load_state_dict(weights)
+    return smaller
 
 
 def new_encoder() -> ClaimEncoder:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rac.files import atomic_path, write_json
 from rac.metrics.entailment_packing import Row, pair_rows, row_arrays
-from rac.metrics.entailment_training.model import ClaimEncoder, base_model_path, new_encoder
+from rac.metrics.entailment_training.model import ClaimEncoder, Shape, base_model_path, new_encoder
 from rac.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -165,8 +165,10 @@ def load_encoder(folder: Path) -> ClaimEncoder:
     """Load what ``train`` wrote."""
     from safetensors.torch import load_file
 
-    model = new_encoder()
-    model.load_state_dict(load_file(folder / "model.safetensors"))
+    weights = load_file(folder / "model.safetensors")
+    layers = {int(name.split(".")[1]) for name in weights if name.startswith("layers.")}
+    model = ClaimEncoder(Shape(layers=len(layers)))
+    model.load_state_dict(weights)
     return model.eval()
 
 
