@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
+import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-ENTER, ESCAPE = "\ue007", "\ue00c"
+ENTER, ESCAPE, TAB, SPACE = "\ue007", "\ue00c", "\ue004", " "
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+NO_BROWSER = (
+    None
+    if CHROMIUM and DRIVER
+    else "no chromium with chromedriver is installed; make test-all installs both where it may use apt-get (as root)"
+)
+_QUIET = ("--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+          "--disable-sync")  # fmt: skip
 
 
 class Browser:
@@ -19,7 +32,7 @@ class Browser:
 
     def __init__(self, base: str, profile: str) -> None:
         self.base = base
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
+        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", *_QUIET]
         wanted = {"goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}}
         self.session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
 
@@ -41,11 +54,36 @@ class Browser:
             "POST", f"/session/{self.session}/actions", {"actions": [{"type": "key", "id": "k", "actions": actions}]}
         )
 
+    def type(self, text: str) -> None:
+        """Type into whatever has the focus."""
+        for character in text:
+            self.press(character)
+
+    def wait(self, script: str, seconds: float = 30.0) -> Any:
+        """Run a script until it returns something true; return that."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.run(script)):
+            assert time.monotonic() < deadline, f"waited in vain for: {script}"
+            time.sleep(0.05)
+        return value
+
+    def devtools(self, command: str, **parameters: Any) -> Any:
+        return self._call("POST", f"/session/{self.session}/goog/cdp/execute", {"cmd": command, "params": parameters})
+
+    def screenshot(self, path: Path) -> None:
+        path.write_bytes(base64.b64decode(self._call("GET", f"/session/{self.session}/screenshot")))
+
     def console(self) -> list[Any]:
         return list(self._call("POST", f"/session/{self.session}/se/log", {"type": "browser"}))
 
     def close(self) -> None:
         self._call("DELETE", f"/session/{self.session}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @contextmanager
