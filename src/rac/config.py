@@ -297,6 +297,24 @@ def load_settings(kind: type[M], path: Path | str | None, overrides: Sequence[st
         ) from error
 
 
+def overridden(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """Return a recipe with ``section.key=value`` strings applied to it.
+
+    Raises:
+        UserError: see ``load_recipe``.
+    """
+    values = recipe.model_dump(mode="json", by_alias=True)
+    for override in overrides:
+        _apply_override(values, override)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        location = [part for part in first["loc"] if isinstance(part, (str, int))] or _named_key(Recipe, first["msg"])
+        field = ".".join(map(str, location))
+        raise DataError("--set", _explain_error(Recipe, dict(first), location), field=field) from error
+
+
 def _called(kind: type[BaseModel]) -> str:
     return "recipe" if kind is Recipe else "settings file"
 

@@ -18,6 +18,7 @@ class Until(enum.StrEnum):
     grounded = "grounded"
     pairs = "pairs"
     rac = "rac"
+    predict = "predict"
     report = "report"
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from rac.config import Recipe
 from rac.pipeline.run_directory import RunDirectory
 
-Until = Literal["ungrounded", "grounded", "pairs", "rac", "report"]
+Until = Literal["ungrounded", "grounded", "pairs", "rac", "predict", "report"]
 
 
 def run_recipe(recipe: Recipe, path: Path | str, *, until: Until | str = "report") -> RunDirectory:
@@ -50,6 +50,8 @@ def run_recipe(recipe: Recipe, path: Path | str, *, until: Until | str = "report
         if needs(recipe, "grounded-continued"):
             training.continued_stage(run)
         evaluation.predict_stages(run)
+        if until == "predict":
+            return run
         evaluation.metrics_stage(run)
         evaluation.report_stage(run)
     return run

@@ -135,7 +135,7 @@ def pick_shots(run: RunDirectory, count: int) -> list[Shot]:
     Raises:
         UserError: if there are fewer than asked for.
     """
-    groundings = ground(run, "train", Counter())
+    groundings = ground(run.trained, "train", Counter())
     if len(groundings) < count:
         raise UserError(
             f"evaluation.shots: {count} solved examples are asked for and the training part has {len(groundings)}; "

@@ -1,22 +1,23 @@
-"""Stages ``index``, ``data`` and ``retrieve``: from a corpus and a source of examples to prompts' ingredients."""
+"""Stages ``index``, ``data`` and ``retrieve``: from a corpus and a source of examples to prompts' ingredients.
+
+Examples of joint training (``data.also``) carry the number of their source in ``meta.also`` and are retrieved for from
+that source's own corpus, so that what is evaluated sees the same D as without them.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rac.config import Recipe
 from rac.corpus.fingerprint import corpus_fingerprint
 from rac.errors import UserError
 from rac.files import read_json, read_records, write_json, write_records
-from rac.pipeline.context import seeded
 from rac.pipeline.run_directory import RunDirectory, Stage
+from rac.pipeline.sources import BySplit, corpus_name, corpus_passages, read_examples, source_fingerprint
+from rac.pipeline.splitting import evaluation_only, split_examples, without_clusters_of
 from rac.records import ClarificationExample, Passage
-
-if TYPE_CHECKING:
-    from rac.benchmarks import ColumnMap
 
 log = logging.getLogger(__name__)
 
@@ -24,101 +25,61 @@ SPLITS = ("train", "pairs", "validation", "evaluation")
 """``train`` is for stage 1, ``pairs`` for data generation and stage 2, ``validation`` (training side) for choosing,
 ``evaluation`` is held out. No query group is in two of them."""
 
-
-def corpus_name(recipe: Recipe) -> str:
-    """Return the corpus that the recipe means: a name, a path, or the benchmark's own."""
-    if recipe.data.corpus:
-        return recipe.data.corpus
-    return "wikipedia" if recipe.data.source == "bootstrap" else f"benchmark:{recipe.data.source}"
+ALSO = "also"
+"""Key of ``meta`` that says which further source an example is of, from 1."""
 
 
-def _benchmark(recipe: Recipe) -> Any:
-    from rac.benchmarks import load
-
-    return load(recipe.data.source, directory=recipe.data.directory or None, columns=_columns(recipe))
-
-
-def _columns(recipe: Recipe) -> ColumnMap | None:
-    from rac.benchmarks import make_column_map
-
-    return make_column_map(recipe.data.columns) if recipe.data.columns else None
+def _also_recipes(recipe: Recipe) -> list[Recipe]:
+    """Return a recipe for each further source of joint training: as if it were the only one, over its own corpus."""
+    found = []
+    for source in recipe.data.also:
+        data = recipe.data.model_copy(update={"source": source, "corpus": "", "columns": {}, "also": (), "fold": ""})
+        found.append(recipe.model_copy(update={"data": data}))
+    return found
 
 
-def _is_file_source(source: str) -> bool:
-    from rac.benchmarks.resolve import is_file_source
-
-    return is_file_source(source)
-
-
-def _corpus_passages(recipe: Recipe) -> list[Passage]:
-    from rac.corpus import read_corpus
-
-    name = corpus_name(recipe)
-    if not name.startswith("benchmark:"):
-        return list(read_corpus(name))
-    if _is_file_source(recipe.data.source):
-        # Without a corpus, the passages that the examples carry are the corpus.
-        examples = _read_example_source(Path(recipe.data.source), _columns(recipe))
-        passages = {p.id: p for split in examples.values() for example in split for p in example.passages}
-        if not passages:
-            raise UserError(
-                f"{recipe.data.source} has no passages and the recipe names no corpus; set data.corpus to "
-                "'wikipedia', a file or a folder of documents"
-            )
-        return list(passages.values())
-    data = _benchmark(recipe)
-    if not data.corpus:
-        raise UserError(
-            f"the benchmark '{recipe.data.source}' comes without passages; set data.corpus to a corpus of yours, or to "
-            "'wikipedia' to try things out (such a table carries no claim about faithfulness)"
-        )
-    return list(data.corpus)
+def _index_names(recipe: Recipe) -> list[str]:
+    return ["index", *(f"index-{ALSO}-{number}" for number in range(1, 1 + len(recipe.data.also)))]
 
 
 def index_stage(run: RunDirectory) -> dict[str, Any]:
-    """Read the corpus and index it into ``index/``."""
-    recipe = run.recipe
+    """Read the corpus and index it into ``index/``; corpora of further sources into ``index-also-N/``."""
+    records = [
+        _index(run, name, recipe)
+        for name, recipe in zip(_index_names(run.recipe), [run.recipe, *_also_recipes(run.recipe)], strict=True)
+    ]
+    return records[0]
 
+
+def _index(run: RunDirectory, name: str, recipe: Recipe) -> dict[str, Any]:
     def work() -> Stage:
         from rac.retrieval import build_index
 
-        passages = _corpus_passages(recipe)
-        build_index(passages, recipe.index, run / "index")
-        return Stage(["index"], {"passages": len(passages)})
+        passages = corpus_passages(recipe)
+        build_index(passages, recipe.index, run / name)
+        return Stage([name], {"passages": len(passages)})
 
-    inputs = {"corpus": _source_fingerprint(recipe), "index": recipe.index.model_dump(mode="json")}
-    return run.run("index", inputs, work, label=f"reading and indexing the corpus ({corpus_name(recipe)})")
-
-
-def _source_fingerprint(recipe: Recipe) -> Any:
-    name = corpus_name(recipe)
-    return corpus_fingerprint(recipe.data.source if name.startswith("benchmark:") else name)
+    inputs = {"corpus": source_fingerprint(recipe), "index": recipe.index.model_dump(mode="json")}
+    return run.run(name, inputs, work, label=f"reading and indexing the corpus ({corpus_name(recipe)})")
 
 
 def data_stage(run: RunDirectory) -> dict[str, Any]:
     """Make or read the examples and write them by split to ``examples/``."""
     recipe = run.recipe
+    also = _also_recipes(recipe)
 
     def work() -> Stage:
-        counts: dict[str, Any] = {}
-        if recipe.data.source == "bootstrap":
-            from rac.corpus.bootstrap import bootstrap
-            from rac.metrics.selection import SelectionScorer
-            from rac.retrieval import open_index
+        from rac.retrieval import open_index
 
-            check = SelectionScorer(min_options=2).problem
-            result = bootstrap(
-                _corpus_passages(recipe), open_index(run / "index"), recipe.bootstrap, recipe.seed, check=check
-            )
-            counts["bootstrap"] = result.counts
-            by_split = _by_split(result.examples)
-        elif _is_file_source(recipe.data.source):
-            by_split = _read_example_source(Path(recipe.data.source), _columns(recipe))
+        by_split, counts = read_examples(recipe, open_index(run / "index"))
+        if run.trained is run:
+            splits = split_examples(by_split, recipe)
         else:
-            data = _benchmark(recipe)
-            counts["benchmark"] = data.counts
-            by_split = _by_split(data.examples)
-        splits = split_examples(by_split, recipe)
+            known = [e for name in SPLITS[:3] for e in load_examples(run.trained, name)]
+            splits, left_out = evaluation_only(by_split, recipe, known)
+            counts["left out: the models were trained on the query or its group"] = left_out
+        for number, extra in enumerate(also, start=1):
+            _join(splits, number, extra, read_examples(extra, open_index(run / f"index-{ALSO}-{number}"))[0], counts)
         paths = []
         for name in SPLITS:
             paths.append(f"examples/{name}.jsonl")
@@ -126,98 +87,37 @@ def data_stage(run: RunDirectory) -> dict[str, Any]:
             counts[name] = len(splits[name])
         return Stage(paths, counts)
 
-    inputs = {
+    inputs: dict[str, Any] = {
         "index": run.output_hash("index"),
         "recipe": recipe.digest("data", "bootstrap", "seed"),
-        "source": [corpus_fingerprint(recipe.data.source), _source_fingerprint(recipe)],
+        "source": [corpus_fingerprint(recipe.data.source), source_fingerprint(recipe)],
     }
-    return run.run("data", inputs, work, label=f"making examples ({recipe.data.source})")
+    if also:
+        inputs["also"] = [[corpus_fingerprint(r.data.source), source_fingerprint(r)] for r in also]
+    if run.trained is not run:
+        inputs["trained on"] = run.trained.output_hash("data")
+    return run.run(
+        "data", inputs, work, label=f"making examples ({', '.join([recipe.data.source, *recipe.data.also])})"
+    )
 
 
-def _by_split(examples: list[ClarificationExample]) -> dict[str, list[ClarificationExample]]:
-    found: dict[str, list[ClarificationExample]] = {}
-    for example in examples:
-        found.setdefault(example.split or "train", []).append(example)
-    return found
-
-
-def _read_example_source(path: Path, columns: ColumnMap | None) -> dict[str, list[ClarificationExample]]:
-    if path.is_file():
-        from rac.benchmarks.resolve import read_source
-
-        data, _ = read_source(str(path), columns=columns)
-        if not data.examples:
-            raise UserError(f"{path} holds no example; each one needs at least a query")
-        return _by_split(data.examples)
-    files = sorted(path.glob("*.jsonl"))
-    if not files:
-        raise UserError(f"{path} holds no .jsonl file of examples; make one with rac bootstrap CORPUS -o {path}")
-    examples = [example for file in files for example in read_records(file, ClarificationExample)]
-    if not examples:
-        raise UserError(f"{path} holds no example; each line is one JSON object with at least id and query")
-    return _by_split(examples)
-
-
-def split_examples(
-    by_split: dict[str, list[ClarificationExample]], recipe: Recipe
-) -> dict[str, list[ClarificationExample]]:
-    """Split examples by cluster (query group, topic, document) into the run's four parts.
-
-    Training examples without a gold question are left out. Where the source has no held-out split, a fifth of the
-    clusters is held out; where it has no validation split, a tenth of the training clusters is.
-
-    Raises:
-        UserError: if nothing is left to train on or to evaluate.
-    """
-    train = [e for e in by_split.get("train", []) if e.questions]
-    held_out = by_split.get("test", []) + by_split.get("evaluation", [])
-    validation = by_split.get("validation", []) + by_split.get("dev", [])
-    if not held_out:
-        # Benchmarks here have no test split: their validation split is what is held out.
-        held_out, validation = validation, []
-    if not held_out:
-        train, held_out = _split_off(train, 0.2, recipe.seed, "evaluation")
-    held_groups = {e.cluster for e in held_out}
-    train = [e for e in train if e.cluster not in held_groups]
-    if not validation:
-        train, validation = _split_off(train, 0.1, recipe.seed, "validation")
-    train = _limit(train, recipe.data.train_queries, recipe.seed, "train")
-    stage1, pairs = _split_off(train, recipe.data.stage2_share, recipe.seed, "pairs")
-    evaluation = _limit(held_out, recipe.data.evaluation_queries, recipe.seed, "evaluation")
-    parts = {"train": stage1, "pairs": pairs, "validation": validation, "evaluation": evaluation}
-    for name, needed in (("train", "to train on"), ("pairs", "to make pairs from"), ("evaluation", "to evaluate")):
-        if not parts[name]:
-            raise UserError(
-                f"the source '{recipe.data.source}' leaves no query {needed} after splitting by query group; it needs "
-                "at least about ten queries with gold questions"
-            )
-    return parts
-
-
-def _split_off(
-    examples: list[ClarificationExample], share: float, seed: int, name: str
-) -> tuple[list[ClarificationExample], list[ClarificationExample]]:
-    """Return (the rest, about ``share`` of the examples), whole clusters in either."""
-    groups: dict[str, list[ClarificationExample]] = {}
-    for example in examples:
-        groups.setdefault(example.cluster, []).append(example)
-    order = sorted(groups)
-    seeded(seed, "split", name).shuffle(order)
-    taken: set[str] = set()
-    count = 0
-    for cluster in order:
-        if count >= share * len(examples):
-            break
-        taken.add(cluster)
-        count += len(groups[cluster])
-    return [e for e in examples if e.cluster not in taken], [e for e in examples if e.cluster in taken]
-
-
-def _limit(examples: list[ClarificationExample], limit: int | None, seed: int, name: str) -> list[ClarificationExample]:
-    if limit is None or limit >= len(examples):
-        return examples
-    chosen = set(seeded(seed, "limit", name).sample(range(len(examples)), limit))
-    return [e for number, e in enumerate(examples) if number in chosen]
+def _join(splits: BySplit, number: int, recipe: Recipe, by_split: BySplit, counts: dict[str, Any]) -> None:
+    """Add the training parts of a further source; what it would hold out, or the main source holds out, stays out."""
+    name = recipe.data.source
+    taken = {e.id for examples in splits.values() for e in examples}
+    parts = split_examples(by_split, recipe)
+    for part in SPLITS[:3]:
+        kept = without_clusters_of(parts[part], splits["evaluation"])
+        counts[f"{part}: of {name}"] = len(kept)
+        if len(kept) < len(parts[part]):
+            counts[f"{part}: of {name}, left out with groups that are evaluated"] = len(parts[part]) - len(kept)
+        for example in kept:
+            if example.id in taken:
+                raise UserError(
+                    f"'{name}' has an example '{example.id}', and so has another source of data.also; ids must differ "
+                    "over all sources: rename them, or leave one source out"
+                )
+            splits[part].append(example.model_copy(update={"meta": {**example.meta, ALSO: number}}))
 
 
 def retrieve_stage(run: RunDirectory) -> dict[str, Any]:
@@ -227,17 +127,25 @@ def retrieve_stage(run: RunDirectory) -> dict[str, Any]:
     def work() -> Stage:
         from rac.retrieval import open_index
 
-        index = open_index(run / "index")
         found: dict[str, list[str]] = {}
         passages: dict[str, Passage] = {}
         counts: Counter[str] = Counter()
         recall: list[float] = []
+        by_source: dict[int, list[tuple[str, ClarificationExample]]] = {}
         for name in SPLITS:
-            examples = load_examples(run, name)
-            hits = index.search_batch([e.query for e in examples], recipe.prompt.top_k)
-            for example, own in zip(examples, hits, strict=True):
+            for example in load_examples(run, name):
+                by_source.setdefault(int(example.meta.get(ALSO, 0)), []).append((name, example))
+        for number, asked in sorted(by_source.items()):
+            index = open_index(run / _index_names(recipe)[number])
+            hits = index.search_batch([e.query for _, e in asked], recipe.prompt.top_k)
+            for (name, example), own in zip(asked, hits, strict=True):
                 found[example.id] = [hit.passage.id for hit in own]
-                passages.update((hit.passage.id, hit.passage) for hit in own)
+                for hit in own:
+                    if passages.setdefault(hit.passage.id, hit.passage) != hit.passage:
+                        raise UserError(
+                            f"two corpora of this run have different passages with the id '{hit.passage.id}': rename "
+                            "them in one of the sources of data.also"
+                        )
                 counts["queries"] += 1
                 counts["without any hit"] += not own
                 if example.gold_ids and name == "evaluation":
@@ -251,7 +159,10 @@ def retrieve_stage(run: RunDirectory) -> dict[str, Any]:
             figures[f"all gold in top {recipe.prompt.top_k} (evaluation)"] = sum(r == 1 for r in recall) / len(recall)
         return Stage(["retrieved.json", "passages.jsonl"], figures)
 
-    inputs = {"upstream": run.output_hash("index", "data"), "top_k": recipe.prompt.top_k}
+    inputs = {
+        "upstream": run.output_hash(*_index_names(recipe)[:1], "data", *_index_names(recipe)[1:]),
+        "top_k": recipe.prompt.top_k,
+    }
     return run.run("retrieve", inputs, work, label=f"retrieving the top {recipe.prompt.top_k} passages of each query")
 
 

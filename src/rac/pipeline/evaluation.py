@@ -9,9 +9,10 @@ from typing import Any
 
 from rac.benchmarks import stand_in_note
 from rac.files import iterate_json_lines, read_json, read_records, write_json
-from rac.pipeline.data import corpus_name, load_examples
+from rac.pipeline.data import load_examples
 from rac.pipeline.predictions import contexts, predict_stages
 from rac.pipeline.run_directory import RunDirectory, Stage
+from rac.pipeline.sources import corpus_name
 from rac.records import ClarificationExample, Passage, Prediction
 from rac.report.build import PRINTED, metric_infos, report_data, summary_table
 from rac.report.evaluation import write_scores
@@ -37,23 +38,28 @@ def metrics_stage(run: RunDirectory) -> dict[str, Any]:
     systems = recipe.evaluation.systems
 
     def work() -> Stage:
-        from rac.metrics.suite import MetricSettings, evaluate
+        from rac.metrics.entailment import chosen_entailment, default_cache_path
+        from rac.metrics.suite import MetricSettings, evaluate, prefetch
 
+        entailment = chosen_entailment(recipe.evaluation.nli, cache=default_cache_path())
         examples = load_examples(run, "evaluation")
         tables: list[dict[str, Any]] = []
         outputs = []
         signatures: dict[str, str] = {}
         notes: dict[str, list[str]] = {}
-        stand_in = stand_in_note(recipe.data.source, corpus_name(recipe))
+        stand_ins = {stand_in_note(source, corpus_name(recipe)) for source in recipe.data.source.split("+")}
+        stand_in = "; ".join(sorted(stand_ins - {""}))
         for source in recipe.evaluation.passages:
             found = contexts(run, source)
             named = f"{source}{recipe.prompt.top_k}" if source == "retrieved" else source
             items: dict[str, list[dict[str, Any]]] = {}
-            for system in systems:
-                predictions = read_records(run / f"predictions/{source}/{system}.jsonl", Prediction)
-                evaluation = evaluate(
-                    predictions, [e for e in examples if e.id in found], found, MetricSettings(named, seed=recipe.seed)
-                )
+            settings = MetricSettings(named, seed=recipe.seed)
+            known = [e for e in examples if e.id in found]
+            asked = {s: read_records(run / f"predictions/{source}/{s}.jsonl", Prediction) for s in systems}
+            if entailment is not None:
+                prefetch(asked.values(), known, found, settings, entailment)
+            for system, predictions in asked.items():
+                evaluation = evaluate(predictions, known, found, settings, entailment=entailment)
                 signatures[source] = evaluation.signature
                 notes[source] = [*evaluation.notes, *([stand_in] if stand_in else [])]
                 items[system] = [_without_own_reference(item, system) for item in evaluation.per_item]
@@ -144,10 +150,22 @@ def _notes(run: RunDirectory) -> list[str]:
     notes = []
     data = run.record("data") or {}
     counts = data.get("counts", {})
-    notes.append(
-        f"Data: {run.recipe.data.source}; queries: {counts.get('train')} for stage 1, {counts.get('pairs')} for pairs, "
-        f"{counts.get('evaluation')} held out."
-    )
+    sources = ", ".join([run.recipe.data.source, *run.recipe.data.also])
+    if run.trained is not run:
+        notes.append(
+            f"Transfer: the models were trained on {run.trained.recipe.data.source} ({run.trained.recipe.name}) and "
+            f"are asked on {sources}; {counts.get('evaluation')} queries."
+        )
+    elif "pooled runs" in counts:
+        notes.append(
+            f"Data: {sources}, pooled over {counts['pooled runs']} runs; every one of the {counts['evaluation']} "
+            "queries is asked by models that were not trained on its group."
+        )
+    else:
+        notes.append(
+            f"Data: {sources}; queries: {counts.get('train')} for stage 1, {counts.get('pairs')} for pairs, "
+            f"{counts.get('evaluation')} held out."
+        )
     for stage in ("retrieve", "grounded", "ungrounded", "pairs", "rac"):
         record = run.record(stage)
         if record:

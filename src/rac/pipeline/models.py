@@ -43,14 +43,14 @@ def models_of(run: RunDirectory) -> list[str]:
         stage = model_stage(run.recipe, name)
         if name == "rac-round-1" and stage == model_stage(run.recipe, "rac"):
             continue
-        if (run / "models" / stage).is_dir() and run.record(stage) is not None:
+        if (run.trained / "models" / stage).is_dir() and run.record(stage) is not None:
             found.append(name)
     return found
 
 
 def model_folder(run: RunDirectory, name: str) -> Path:
     """Return where a model of a run lies."""
-    return run / "models" / model_stage(run.recipe, name)
+    return run.trained / "models" / model_stage(run.recipe, name)
 
 
 def device_of(run: RunDirectory) -> str:
@@ -78,7 +78,7 @@ def load_run_model(run: RunDirectory, stage: str, *, dtype: str | None = None, m
         dtype: None: the recipe's.
         merged: Add an adapter to the weights: faster to ask, cannot be trained further.
     """
-    source = run.recipe.model.base if stage == "base" else run / "models" / stage
+    source = run.recipe.model.base if stage == "base" else run.trained / "models" / stage
     model, tokenizer = load_model(source, device=device_of(run), dtype=dtype or run.recipe.model.dtype)
     if merged and hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()

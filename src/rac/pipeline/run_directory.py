@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import platform
 import resource
 import time
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 RUN_SCHEMA = 1
 """Version of the run directory's layout."""
+
+_ASKING = ("index", "data", "retrieve", "predict", "metrics", "report")
+"""Stages that every run has of its own (``predict-SYSTEM`` and ``index-also-N`` among them); the others train."""
 
 _VERSIONS = ("torch", "transformers", "peft", "bm25s", "numpy")
 
@@ -52,12 +56,17 @@ class RunDirectory:
     Args:
         path: The directory; made if it does not exist.
         recipe: The resolved recipe; saved as ``recipe.yaml``. None opens a finished run.
+        trained: The run whose models this one asks instead of training its own (``rac transfer``); remembered in
+            ``run.json`` relative to the directory.
+
+    Attributes:
+        trained: The run that the models are of: itself, but for a transfer.
 
     Raises:
         UserError: if the directory is something else, or of another schema version.
     """
 
-    def __init__(self, path: Path | str, recipe: Recipe | None = None) -> None:
+    def __init__(self, path: Path | str, recipe: Recipe | None = None, *, trained: RunDirectory | None = None) -> None:
         self.path = Path(path)
         marker = self.path / "run.json"
         if self.path.exists() and not self.path.is_dir():
@@ -81,7 +90,12 @@ class RunDirectory:
                 "nothing is overwritten"
             )
         else:
-            write_json(marker, {"schema": RUN_SCHEMA, "created": _now(), "rac": rac.__version__})
+            contents = {"schema": RUN_SCHEMA, "created": _now(), "rac": rac.__version__}
+            if trained is not None:
+                contents["models_of"] = os.path.relpath(trained.path.resolve(), self.path.resolve())
+            write_json(marker, contents)
+        elsewhere = read_json(marker).get("models_of")
+        self.trained: RunDirectory = self if elsewhere is None else RunDirectory((self.path / elsewhere).resolve())
         if recipe is not None:
             write_text(self.path / "recipe.yaml", recipe.to_yaml())
             self.recipe = recipe
@@ -111,9 +125,13 @@ class RunDirectory:
             yield
 
     def record(self, name: str) -> dict[str, Any] | None:
-        """Return the record of a finished stage, or None."""
+        """Return the record of a finished stage, or None; of a stage that trains, the trained run's."""
         path = self.path / "stages" / f"{name}.json"
-        return read_json(path) if path.exists() else None
+        if path.exists():
+            return dict(read_json(path))
+        if self.trained is self or name.partition("-")[0] in _ASKING:
+            return None
+        return self.trained.record(name)
 
     def output_hash(self, *names: str) -> str:
         """Return a hash of the outputs of finished stages, for the inputs of the next one."""
@@ -140,11 +158,12 @@ class RunDirectory:
             The stage's record.
         """
         digest = sha256_json({"inputs": inputs, "format": RUN_SCHEMA})
-        old = self.record(name)
+        path = self.path / "stages" / f"{name}.json"
+        old = read_json(path) if path.exists() else None
         if old is not None and old["input_hash"] == digest and self._outputs_are_there(old):
             log.info("%-12s unchanged, kept", name)
             return old
-        (self.path / "stages" / f"{name}.json").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         log.info("%-12s %s", name, label)
         started = time.monotonic()
         stage = function()
@@ -161,7 +180,7 @@ class RunDirectory:
             "counts": stage.counts,
             "outputs": {path: self._describe(self.path / path) for path in stage.outputs},
         }
-        write_json(self.path / "stages" / f"{name}.json", record)
+        write_json(path, record)
         log.info("%-12s done in %s%s", name, format_seconds(seconds), _short(stage.counts))
         return record
 

@@ -1,4 +1,7 @@
-"""The results page of a run as Markdown: how it was made, the main tables, and questions side by side."""
+"""The results page as Markdown: which bars are met, how runs were made, tables, and questions side by side.
+
+Runs are read from their directories or from their compact form (``rac.report.stored``); the page is the same.
+"""
 
 from __future__ import annotations
 
@@ -6,89 +9,214 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rac.files import check_header, iterate_json_lines, read_json, read_records
+from rac.generation.systems import SYSTEMS
+from rac.metrics.significance import ALPHA
 from rac.progress import format_seconds
-from rac.records import ClarificationExample
-from rac.report.data import MetricInfo, Table, order_statement, shown_metrics
+from rac.report.bars import MAIN, bars_of, in_words
+from rac.report.data import MetricInfo, ReportData, Table, format_p, format_value, order_statement, shown_metrics
 from rac.report.markdown import escape, metrics_table
+from rac.report.seeds import groups_of_seeds, over_seeds
+from rac.report.stored import StoredRun, load
 
-_TRAINING_FIGURES = ("steps", "prompts", "questions", "tokens", "tokens_per_second", "first_loss", "last_loss", "extra")
+_TRAINING_FIGURES = (
+    "steps", "prompts", "questions", "tokens", "target_tokens", "tokens_per_second", "first_loss", "last_loss",
+    "selected_step", "extra",
+)  # fmt: skip
+_ORDER = ("index", "data", "retrieve", "ungrounded", "grounded", "pairs", "rac")
+_AGAINST = ("headline", "good", "hallucinated", "same_option", "info", "rouge_l", "delta_ndcg")
+"""Metrics on which ``rac`` is set against every other system."""
 
 
 def render_results(runs: Sequence[Path], *, examples: int = 5) -> str:
-    """Return a page with one section for each run.
+    """Return a page with one section for each run, or for the runs of one recipe with several seeds.
 
     Args:
-        runs: Run directories with ``metrics.json``.
+        runs: Run directories with ``metrics.json``, or runs in compact form.
         examples: Queries shown with every system's question.
     """
-    lines = [
-        "# Results",
-        "",
+    groups = groups_of_seeds([load(run) for run in runs])
+    lines = ["# Results", "", *_short(groups), *_preface()]
+    asked = {
+        system for group in groups for run in group for table in run.metrics["tables"] for system in table["systems"]
+    }
+    lines += ["", "| system | what it is |", "| --- | --- |"]
+    lines += [f"| {name} | {escape(system.about)} |" for name, system in SYSTEMS.items() if name in asked]
+    lines += ["", *_bars(groups)]
+    for group in groups:
+        lines += _section(group, examples)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _source(run: StoredRun) -> str:
+    return run.recipe.data.source
+
+
+def _called(run: StoredRun) -> str:
+    """Return how a run is called in sentences."""
+    return run.name if run.name == _source(run) else f"{run.name} ({_source(run)})"
+
+
+def _short(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
+    """Return the first paragraph: bars met and missed, the main benchmark first."""
+    compared = [g[0] for g in groups if {"rac", "grounded"} <= set(g[0].metrics["tables"][0]["systems"])]
+    compared.sort(key=lambda run: _source(run) != MAIN)
+    if not compared:
+        return []
+    return [" ".join(escape(in_words(_called(run), bars_of(run.metrics, _source(run)))) for run in compared), ""]
+
+
+def _preface() -> list[str]:
+    return [
         "Written by `rac report` from run directories; no number here was typed. Intervals are 95 % (cluster",
         "bootstrap), tests are approximate randomisation over clusters with Holm's correction. **Bold** is the best",
         "system of a column and ≈ marks those whose distance to it is not significant. Every system of a table, gold",
         "included, is scored against the same D.",
-        "",
     ]
-    for run in runs:
-        lines += _section(run, examples)
-    return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(run: Path, examples: int) -> list[str]:
-    metrics = read_json(run / "metrics.json")
-    infos = [MetricInfo(**info) for info in metrics["metrics"]]
-    lines = [f"## {escape(metrics['run'])}", "", *_made(run), ""]
-    lines += [f"> **Note:** {escape(note)}" for note in metrics["notes"]]
-    lines += ["", f"Signature: `{metrics['signature']}`", ""]
-    for entry in metrics["tables"]:
-        table = Table(entry["name"], entry["systems"], entry["comparisons"], entry.get("note", ""))
-        from rac.report.data import ReportData
+def _bars(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
+    rows = []
+    for group in groups:
+        for run in group:
+            if not {"rac", "grounded"} <= set(run.metrics["tables"][0]["systems"]):
+                continue
+            seed = f", seed {run.recipe.seed}" if len(group) > 1 else ""
+            for bar in bars_of(run.metrics, _source(run)):
+                verdict = {True: "met", False: "**missed**", None: "not measured"}[bar.met]
+                cells = (_called(run) + seed, bar.name, bar.wanted, bar.found)
+                rows.append("| " + " | ".join([*map(escape, cells), verdict]) + " |")
+    if not rows:
+        return []
+    head = ["## Bars", "", "p-values of this table are corrected over the bars' own comparisons.", ""]
+    return [*head, "| run | bar | wanted | found | |", "| --- | --- | --- | --- | --- |", *rows, ""]
 
-        shown = shown_metrics(ReportData("", infos, [table]), table)
-        main = [m for m in shown if m.name in metrics["printed"]]
-        lines += [f"### {escape(table.name)}", "", escape(table.note), "", metrics_table(table, main), ""]
-        unsure = [(m, order_statement(table, m)) for m in main if m.better]
-        lines += [f"- {escape(m.title)}: {escape(text)}" for m, text in unsure if "NOT significant" in text]
-        rest = [m for m in shown if m.name not in metrics["printed"]]
-        lines += [
-            "",
-            "<details><summary>all other metrics</summary>",
-            "",
-            metrics_table(table, rest),
-            "",
-            "</details>",
-            "",
-        ]
-    lines += _questions(run, metrics, examples)
+
+def _section(group: Sequence[StoredRun], examples: int) -> list[str]:
+    run = group[0]
+    infos = [MetricInfo(**info) for info in run.metrics["metrics"]]
+    lines = [f"## {escape(run.name)}", "", *_seeds(group, infos), *_made(run), ""]
+    if run.trained:
+        lines += [f"The models are those of {escape(run.trained)}; nothing was trained on these queries.", ""]
+    lines += [f"> **Note:** {escape(note)}" for note in run.metrics["notes"]]
+    lines += ["", f"Signature: `{run.metrics['signature']}`", ""]
+    for entry in run.metrics["tables"]:
+        lines += _table(entry, infos, run.metrics["printed"])
+    lines += _questions(run, examples)
     return lines
 
 
-def _made(run: Path) -> list[str]:
+def _seeds(group: Sequence[StoredRun], infos: Sequence[MetricInfo]) -> list[str]:
+    """Return the tables over several seeds; what follows them is of the first seed."""
+    if len(group) == 1:
+        return []
+    lines = []
+    for source in group[0].asked:
+        found = over_seeds(group, source)
+        table = Table(found.table["name"], found.table["systems"], found.table["comparisons"], found.table["note"])
+        printed = shown_metrics(ReportData("", list(infos), [table]), table)
+        main = [m for m in printed if m.name in group[0].metrics["printed"]]
+        seeds = ", ".join(map(str, found.seeds))
+        lines += [
+            f"### {escape(table.name)} (seeds {seeds})",
+            "",
+            escape(table.note),
+            "",
+            metrics_table(table, main),
+            "",
+        ]
+        lines += _against(table, main_metrics(printed))
+        lines += ["The mean of each seed:", "", "| system | " + " | ".join(escape(m.title) for m in main) + " |"]
+        lines += ["| --- |" + " ---: |" * len(main)]
+        for system, means in found.by_seed.items():
+            cells = [", ".join(format_value(v, m) for v in means.get(m.name, ())) or "–" for m in main]
+            lines.append(f"| {escape(system)} | " + " | ".join(cells) + " |")
+        lines.append("")
+    return [*lines, f"What follows is of seed {group[0].recipe.seed}.", ""]
+
+
+def main_metrics(shown: Sequence[MetricInfo]) -> list[MetricInfo]:
+    """Return the metrics on which systems are set against ``rac``."""
+    return [m for m in shown if m.name in _AGAINST]
+
+
+def _table(entry: dict[str, Any], infos: list[MetricInfo], printed: Sequence[str]) -> list[str]:
+    table = Table(entry["name"], entry["systems"], entry["comparisons"], entry.get("note", ""))
+    shown = shown_metrics(ReportData("", infos, [table]), table)
+    main = [m for m in shown if m.name in printed]
+    lines = [f"### {escape(table.name)}", "", escape(table.note), "", metrics_table(table, main), ""]
+    if "rac" in table.systems:
+        lines += _against(table, main_metrics(shown))
+    else:
+        unsure = [(m, order_statement(table, m)) for m in main if m.better]
+        lines += [f"- {escape(m.title)}: {escape(text)}" for m, text in unsure if "NOT significant" in text]
+    rest = [m for m in shown if m.name not in printed]
+    return [
+        *lines,
+        "",
+        "<details><summary>all other metrics</summary>",
+        "",
+        metrics_table(table, rest),
+        "",
+        "</details>",
+        "",
+    ]
+
+
+def _against(table: Table, metrics: Sequence[MetricInfo]) -> list[str]:
+    """Return rac minus every other system: difference, interval, corrected p."""
+    if "rac" not in table.systems:
+        return []
+    rows = {(row["metric"], row["a"], row["b"]): row for row in table.comparisons}
+    lines = [
+        "`rac` minus each other system, with its interval; p after Holm's correction over all pairs of the metric, in "
+        f"bold where it is at most {ALPHA:g}:",
+        "",
+        "| system | " + " | ".join(escape(m.title) for m in metrics) + " |",
+        "| --- |" + " ---: |" * len(metrics),
+    ]
+    for system in table.systems:
+        if system == "rac":
+            continue
+        cells = []
+        for metric in metrics:
+            row, sign = rows.get((metric.name, "rac", system)), 1.0
+            if row is None:
+                row, sign = rows.get((metric.name, system, "rac")), -1.0
+            cells.append("–" if row is None or row["difference"] is None else _difference(dict(row), sign, metric))
+        lines.append(f"| {escape(system)} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _difference(row: dict[str, Any], sign: float, metric: MetricInfo) -> str:
+    low, high = sorted(sign * row[key] for key in ("low", "high")) if row["low"] is not None else (None, None)
+    scale = 100 if metric.percent else 1
+    digits = 1 if metric.percent else 3
+    text = f"{sign * row['difference'] * scale:+.{digits}f}"
+    if low is not None and high is not None:
+        text += f" ({low * scale:+.{digits}f} to {high * scale:+.{digits}f})"
+    p = f"p = {format_p(row['p_holm'])}".replace("= <", "<")
+    return f"{text}, " + (f"**{p}**" if row["significant"] else p)
+
+
+def _made(run: StoredRun) -> list[str]:
     """Return what the run was made of: stages, counts, time, memory, versions."""
     lines = [
         "| stage | time | peak memory | figures |",
         "| --- | ---: | ---: | --- |",
     ]
-    order = ("index", "data", "retrieve", "ungrounded", "grounded", "pairs", "rac")
     total = 0.0
     peak = 0
-    records: dict[str, Any] = {}
-    for path in sorted((run / "stages").glob("*.json")):
-        records[path.stem] = read_json(path)
-    for name in [*order, *(n for n in records if n not in order)]:
-        record = records.get(name)
-        if record is None:
-            continue
+    later = sorted((record["finished"], name) for name, record in run.stages.items() if name not in _ORDER)
+    for name in [*(n for n in _ORDER if n in run.stages), *(name for _, name in later)]:
+        record = run.stages[name]
         total += record["seconds"]
         peak = max(peak, record["peak_memory_mb"])
         figures = escape(flat(record["counts"]))
         lines.append(
             f"| {name} | {format_seconds(record['seconds'])} | {record['peak_memory_mb']} MB | {figures} |"
         )  # fmt: skip
-    versions = ", ".join(f"{k} {v}" for k, v in next(iter(records.values()))["versions"].items())
-    lines.append(f"| all | {format_seconds(total)} | {peak} MB | seed {records['data']['seed']}; {versions} |")
+    versions = ", ".join(f"{k} {v}" for k, v in run.stages["data"]["versions"].items())
+    lines.append(f"| all | {format_seconds(total)} | {peak} MB | seed {run.stages['data']['seed']}; {versions} |")
     return lines
 
 
@@ -98,17 +226,7 @@ def flat(counts: dict[str, Any], prefix: str = "") -> str:
     for key, value in counts.items():
         if isinstance(value, dict):
             if key == "training":
-                kept = (
-                    "steps",
-                    "prompts",
-                    "questions",
-                    "tokens",
-                    "tokens_per_second",
-                    "first_loss",
-                    "last_loss",
-                    "extra",
-                )
-                value = {k: value[k] for k in kept if k in value}
+                value = {k: value[k] for k in _TRAINING_FIGURES if k in value}
             parts.append(flat(value, f"{prefix}{key} "))
         elif isinstance(value, float):
             parts.append(f"{prefix}{key} {value:.3g}")
@@ -117,21 +235,18 @@ def flat(counts: dict[str, Any], prefix: str = "") -> str:
     return ", ".join(p for p in parts if p)
 
 
-def _questions(run: Path, metrics: dict[str, Any], count: int) -> list[str]:
+def _questions(run: StoredRun, count: int) -> list[str]:
     """Return every system's question for evenly spaced queries of the first table: not chosen by how good they are."""
-    source = metrics["tables"][0]["passages"]
-    systems = list(metrics["tables"][0]["systems"])
-    rows = {s: {r["id"]: r for _, r in iterate_json_lines(run / f"scores/{source}/{s}.jsonl")} for s in systems}
-    path = run / "examples/evaluation.jsonl"
-    check_header(path)
-    known = [e for e in read_records(path, ClarificationExample) if e.id in rows[systems[0]]]
+    source = next(iter(run.asked))
+    known = run.asked[source]
     picked = [known[i * len(known) // count] for i in range(min(count, len(known)))]
+    if not picked:
+        return []
     lines = [f"### Questions to {len(picked)} evenly spaced queries ({source} passages)", ""]
-    for example in picked:
-        lines += [f"**{escape(example.query)}**", ""]
-        for system in systems:
-            row = rows[system][example.id]
-            flags = f" ({', '.join(row['flags'])})" if row["flags"] else ""
-            lines.append(f"- {system}: {escape(row['question']) or '(nothing)'}{flags}")
+    for one in picked:
+        lines += [f"**{escape(one.query)}**", ""]
+        for system, question in one.questions.items():
+            flags = f" ({', '.join(one.flags[system])})" if one.flags.get(system) else ""
+            lines.append(f"- {system}: {escape(question) or '(nothing)'}{flags}")
         lines.append("")
     return lines

@@ -1,0 +1,194 @@
+"""The bars that results are held against, computed from a run's numbers: what was wanted, what was found, met or not.
+
+P-values are corrected with Holm's method over the comparisons that the bars plan, not over every pair of a table:
+these few were fixed before anything was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rac.metrics.significance import ALPHA, holm
+from rac.report.data import format_p
+
+MAIN = "claqua"
+"""The benchmark whose run is held against all bars; other runs only against ``grounded``."""
+
+RUNGS = (("rac", "grounded"), ("grounded", "ungrounded"), ("rac", "base"), ("rac", "rac-paper"))
+"""What the headline must put in this order."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar.
+
+    Attributes:
+        name: What it is about.
+        wanted: What was to be reached.
+        found: What was.
+        met: Whether it was; None if the run does not measure it.
+    """
+
+    name: str
+    wanted: str
+    found: str
+    met: bool | None
+
+
+class _Tables:
+    """Finds numbers in ``metrics.json``."""
+
+    def __init__(self, metrics: Mapping[str, Any]) -> None:
+        self._tables = {(t.get("passages", ""), t.get("subset", "all")): t for t in metrics["tables"]}
+
+    def mean(self, metric: str, system: str, source: str = "retrieved", subset: str = "all") -> float | None:
+        table = self._tables.get((source, subset))
+        value = table["systems"].get(system, {}).get(metric, {}).get("mean") if table else None
+        return None if value is None else float(value)
+
+    def difference(self, metric: str, a: str, b: str, source: str = "retrieved") -> tuple[float, float | None] | None:
+        """Return a - b and its uncorrected p-value."""
+        table = self._tables.get((source, "all"))
+        for row in table["comparisons"] if table else ():
+            if row["metric"] == metric and {row["a"], row["b"]} == {a, b} and row["difference"] is not None:
+                return (row["difference"] if row["a"] == a else -row["difference"]), row["p"]
+        return None
+
+
+def bars_of(metrics: Mapping[str, Any], source: str) -> list[Bar]:
+    """Return the bars of a run.
+
+    Args:
+        metrics: The content of its ``metrics.json``.
+        source: The benchmark or other source of its queries.
+    """
+    tables = _Tables(metrics)
+    if source == MAIN:
+        return [*_order(tables), *_shares(tables), *_overlap(tables), _options(tables), *_template(tables)]
+    return _other(tables)
+
+
+def _order(tables: _Tables) -> list[Bar]:
+    found = [tables.difference("headline", a, b) for a, b in RUNGS]
+    corrected = holm([None if f is None else f[1] for f in found])
+    return [
+        _better(f"headline: {a} above {b}", one, p) for (a, b), one, p in zip(RUNGS, found, corrected, strict=True)
+    ]  # fmt: skip
+
+
+def _better(name: str, found: tuple[float, float | None] | None, p: float | None) -> Bar:
+    wanted = f"higher, p < {ALPHA:g}"
+    if found is None:
+        return Bar(name, wanted, "not measured", None)
+    met = found[0] > 0 and p is not None and p < ALPHA
+    return Bar(name, wanted, f"{found[0]:+.3f} ({_p(p)})", met)
+
+
+def _p(p: float | None) -> str:
+    return f"p = {format_p(p)}".replace("= <", "<")
+
+
+def _shares(tables: _Tables) -> list[Bar]:
+    bars = [
+        _limit(f"good questions, {source} passages", tables.mean("good", "rac", source), at_least=least)
+        for source, least in (("gold", 0.90), ("retrieved", 0.85))
+    ]
+    own, other = tables.mean("hallucinated", "rac"), tables.mean("hallucinated", "grounded")
+    if own is None or other is None:
+        bars.append(Bar("hallucinated", "at most half of grounded's, or under 5 %", "not measured", None))
+    else:
+        bars.append(
+            Bar(
+                "hallucinated",
+                "at most half of grounded's, or under 5 %",
+                f"{100 * own:.1f} % against {100 * other:.1f} %",
+                own <= other / 2 or own < 0.05,
+            )
+        )
+    bars.append(_limit("same option twice", tables.mean("same_option", "rac"), under=0.03))
+    return bars
+
+
+def _limit(name: str, value: float | None, *, at_least: float | None = None, under: float | None = None) -> Bar:
+    wanted = f"at least {100 * at_least:.0f} %" if at_least is not None else f"under {100 * (under or 0):.0f} %"
+    if value is None:
+        return Bar(name, wanted, "not measured", None)
+    met = value >= at_least if at_least is not None else value < (under or 0)
+    return Bar(name, wanted, f"{100 * value:.1f} %", met)
+
+
+def _overlap(tables: _Tables) -> list[Bar]:
+    bars = []
+    for subset, called in (("all", "all queries"), ("natural", "natural queries")):
+        own, other = (tables.mean("rouge_l", system, subset=subset) for system in ("rac", "grounded"))
+        name, wanted = f"ROUGE-L, {called}", "at most 1 point below grounded"
+        if own is None or other is None:
+            bars.append(Bar(name, wanted, "not measured", None))
+        else:
+            bars.append(Bar(name, wanted, f"{100 * (own - other):+.1f} points", own >= other - 0.01))
+    return bars
+
+
+def _options(tables: _Tables) -> Bar:
+    own, gold = tables.mean("options", "rac"), tables.mean("options", "gold")
+    if own is None or not gold:
+        return Bar("options offered", "within 10 % of gold's number", "not measured", None)
+    met = abs(own - gold) <= 0.1 * gold
+    return Bar("options offered", "within 10 % of gold's number", f"{own:.2f} against {gold:.2f}", met)
+
+
+def _template(tables: _Tables) -> list[Bar]:
+    names = [n for n in ("template", "template-titles") if tables.mean("headline", n) is not None]
+    own = tables.mean("headline", "rac")
+    if not names or own is None:
+        return [Bar("headline against the better template", "at most 0.03 below", "not measured", None)]
+    best = max(names, key=lambda n: tables.mean("headline", n) or 0.0)
+    other = tables.mean("headline", best) or 0.0
+    found = tables.difference("delta_ndcg", "rac", best)
+    return [
+        Bar(f"headline against {best}", "at most 0.03 below", f"{own - other:+.3f}", own >= other - 0.03),
+        _better(f"retrieval gain (ΔnDCG@10) above {best}", found, found[1] if found else None),
+    ]
+
+
+def _other(tables: _Tables) -> list[Bar]:
+    bars = []
+    found = tables.difference("headline", "rac", "grounded")
+    name, wanted = "headline: rac against grounded", "not lower"
+    if found is None:
+        bars.append(Bar(name, wanted, "not measured", None))
+    else:
+        sure = ", significant" if found[0] > 0 and found[1] is not None and found[1] < ALPHA else ""
+        bars.append(Bar(name, wanted, f"{found[0]:+.3f} ({_p(found[1])}{sure})", found[0] >= 0))
+    for metric, called in (("rouge_l", "ROUGE-L"), ("info", "informativeness")):
+        found = tables.difference(metric, "rac", "grounded")
+        name, wanted = f"{called}: rac against grounded", "no significant loss"
+        if found is None:
+            bars.append(Bar(name, wanted, "not measured", None))
+        else:
+            lost = found[0] < 0 and found[1] is not None and found[1] < ALPHA
+            bars.append(Bar(name, wanted, f"{found[0]:+.3f} ({_p(found[1])})", not lost))
+    return bars
+
+
+def in_words(name: str, bars: Sequence[Bar]) -> str:
+    """Return one paragraph that says which bars a run meets and misses, and by how much."""
+    met = [b for b in bars if b.met]
+    missed = [b for b in bars if b.met is False]
+    unknown = [b for b in bars if b.met is None]
+    measured = len(met) + len(missed)
+    parts = [f"On {name}, {len(met)} of {measured} bars are met"]
+    if met:
+        parts[0] += f" ({_listed(met)})"
+    parts[0] += "."
+    if missed:
+        parts.append("Missed: " + "; ".join(f"{b.name}: {b.found}, wanted {b.wanted}" for b in missed) + ".")
+    if unknown:
+        parts.append(f"Not measured: {_listed(unknown)}.")
+    return " ".join(parts)
+
+
+def _listed(bars: Sequence[Bar]) -> str:
+    return "; ".join(b.name for b in bars)
