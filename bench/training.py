@@ -161,12 +161,12 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def put_into(page: Path, text: str) -> None:
+def put_into(page: Path, text: str, name: str = "bench/training.py") -> None:
     """Replace what stands between a page's markers."""
-    before, start, rest = page.read_text().partition("<!-- bench/training.py -->\n")
-    _, end, after = rest.partition("<!-- /bench/training.py -->")
+    before, start, rest = page.read_text().partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- /{name} -->")
     if not start or not end:
-        raise SystemExit(f"{page} has no markers <!-- bench/training.py --> and <!-- /bench/training.py -->")
+        raise SystemExit(f"{page} has no markers <!-- {name} --> and <!-- /{name} -->")
     page.write_text(f"{before}{start}\n{text}\n\n{end}{after}")
 
 

@@ -27,6 +27,13 @@ def _example(
     return Example(Tree(identity, list(prompt.ids), branches), prompt.text, questions)
 
 
+def example_of(
+    tokenizer: Any, example: ClarificationExample, passages: Sequence[Passage], questions: list[str], tokens: int
+) -> Example:
+    """Return a benchmark's example with D and questions; passages are cut to ``tokens``."""
+    return _example(tokenizer, example.id, example.query, passages, questions, tokens)
+
+
 def _search(passages: list[Passage], queries: list[str], top_k: int) -> list[list[Passage]]:
     with tempfile.TemporaryDirectory() as folder:
         index = build_index(passages, IndexSettings(), Path(folder) / "index")

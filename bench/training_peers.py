@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import gc
-import logging
-import os
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +17,7 @@ from rac.training.objectives import Objective, Preference, Supervised
 from rac.training.packing import Tree, collate
 from rac.training.settings import Stage1, Stage2
 from rac.training.trainer import Pass, TreeTrainer, training_arguments
+from step_memory import peak_of, reset_peak
 
 
 @dataclass
@@ -65,7 +63,7 @@ class System:
         """
         gc.collect()
         give_back_memory()
-        before = _reset_peak()
+        before = reset_peak()
         started, cpu_started = time.perf_counter(), time.process_time()
         self.before_step()
         inputs = self.inputs()
@@ -74,7 +72,7 @@ class System:
         optimizer.step()
         optimizer.zero_grad()
         seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
-        return Measure(seconds, cpu_seconds, _peak() - before)
+        return Measure(seconds, cpu_seconds, peak_of() - before)
 
 
 class Ours(System):
@@ -247,25 +245,3 @@ def supervised(model: Any, examples: Sequence[Example]) -> Ours:
 def preference(model: Any, examples: Sequence[Example], loss: str) -> Ours:
     """Return our stage 2 with a loss; the NLL weight is that of the peer (1 in CPO, 0 in DPO)."""
     return Ours(model, examples, Preference(Stage2(loss=loss, nll_weight=1.0 if loss == "cpo" else 0.0)))
-
-
-# Memory of a step: the kernel keeps the peak of the resident set and lets a process reset it.
-
-
-def _reset_peak() -> int:
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        logging.getLogger(__name__).warning("the peak of the resident set cannot be reset here")
-    return _status("VmRSS")
-
-
-def _peak() -> int:
-    return _status("VmHWM")
-
-
-def _status(name: str) -> int:
-    for line in Path(f"/proc/{os.getpid()}/status").read_text().splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) * 1024
-    return 0

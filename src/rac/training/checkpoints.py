@@ -20,7 +20,7 @@ from rac.files import is_disk_full, read_json, write_json
 
 log = logging.getLogger(__name__)
 
-_TORCH_SHORT_WRITE = re.compile(r"PytorchStreamWriter|inline_container|unexpected pos")
+_TORCH_SHORT_WRITE = re.compile(r"PytorchStreamWriter|inline_container|unexpected pos|iostream error")
 
 MARKER = "whole.json"
 """Name of the file that makes a folder a checkpoint."""
