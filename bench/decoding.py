@@ -63,11 +63,11 @@ def run_block(engine: str, queries: Sequence[Query], setup: Setup) -> list[dict[
     answer(queries[0]["ids"])
     rows = []
     for query in queries:
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         tokens = answer(query["ids"])
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, time.process_time() - used
         text = setup.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False).strip()
-        rows.append({"id": query["id"], "seconds": seconds, "tokens": len(tokens), "text": text})
+        rows.append({"id": query["id"], "seconds": seconds, "cpu": cpu, "tokens": len(tokens), "text": text})
     return rows
 
 
@@ -144,15 +144,13 @@ def compare(options: argparse.Namespace, queries: list[Query]) -> list[dict[str,
         differences = [values[r["id"]] - expected[r["id"]] for r in rows]
         interval = bootstrap_ci(differences, None, seed=0)
         bounds = [interval.low, interval.high] if any(differences) else [0.0, 0.0]
-        ratios = []
-        for first in range(0, min(len(rows), len(base)), options.block):
-            block = slice(first, first + options.block)
-            ratios.append(sum(r["seconds"] for r in base[block]) / sum(r["seconds"] for r in rows[block]))
+        ratios = _ratios(base, rows, "seconds", options.block)
         exact = binomtest(equal, len(rows)).proportion_ci()
         table.append({
             "engine": engine, "n": len(rows), "median_seconds": statistics.median(r["seconds"] for r in rows),
             "tokens": statistics.mean(r["tokens"] for r in rows),
             "speed_against_rac": statistics.median(ratios) if ratios else None, "blocks": [round(r, 2) for r in ratios],
+            "cpu_against_rac": statistics.median(_ratios(base, rows, "cpu", options.block) or [0.0]),
             "equal": equal / len(rows), "equal_interval": [float(exact.low), float(exact.high)],
             "headline": statistics.mean(values.values()), "difference": interval.mean,
             "difference_interval": bounds,
@@ -160,16 +158,22 @@ def compare(options: argparse.Namespace, queries: list[Query]) -> list[dict[str,
     return table
 
 
+def _ratios(base: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]], what: str, block: int) -> list[float]:
+    """Return for each block that both have how many times the time of ``rows`` that of ``base`` is."""
+    parts = [slice(first, first + block) for first in range(0, min(len(rows), len(base)), block)]
+    return [sum(r[what] for r in base[p]) / sum(r[what] for r in rows[p]) for p in parts]
+
+
 def show(table: Sequence[dict[str, Any]]) -> None:
-    print("| engine | n | median s | speed against `rac` | text equal to `generate`'s | headline | difference |")
+    print("| engine | n | median s | speed against `rac` (CPU time) | text equal | headline | difference |")
     print("|---|---|---|---|---|---|---|")
     for r in table:
+        ratio = "–" if r["speed_against_rac"] is None else f"{r['speed_against_rac']:.2f} ({r['cpu_against_rac']:.2f})"
         low, high = r["equal_interval"]
-        ratio = "–" if r["speed_against_rac"] is None else f"{r['speed_against_rac']:.2f}"
+        below, above = r["difference_interval"]
         print(
             f"| `{r['engine']}` | {r['n']} | {r['median_seconds']:.2f} | {ratio} | {r['equal']:.1%} ({low:.1%} to "
-            f"{high:.1%}) | {r['headline']:.3f} | {r['difference']:+.4f} ({r['difference_interval'][0]:+.4f} to "
-            f"{r['difference_interval'][1]:+.4f}) |"
+            f"{high:.1%}) | {r['headline']:.3f} | {r['difference']:+.4f} ({below:+.4f} to {above:+.4f}) |"
         )
     good = [
         r
