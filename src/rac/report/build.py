@@ -12,7 +12,7 @@ from rac.report.data import ItemRow, MetricInfo, PassageRow, QueryRow, ReportDat
 
 Item = Mapping[str, Any]
 
-PRINTED = ("headline", "good", "unsupported", "same_option", "grounding", "empty", "rouge_l", "length")
+PRINTED = ("headline", "faith", "info", "hallucinated", "good", "same_option", "grounding", "rouge_l")
 """Columns of the tables that commands print; pages show every metric."""
 
 

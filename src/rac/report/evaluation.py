@@ -15,7 +15,7 @@ from rac.errors import UserError
 from rac.files import atomic_path, header_path, read_records, write_json
 from rac.metrics.suite import Evaluation, MetricSettings, evaluate, prefetch
 from rac.records import SCHEMA_VERSION, ClarificationExample, Passage, Prediction
-from rac.report.build import metric_infos, report_data, summary_table
+from rac.report.build import PRINTED, metric_infos, report_data, summary_table
 
 if TYPE_CHECKING:
     from rac.metrics.entailment import EntailmentScorer
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Source = Literal["auto", "predictions", "examples", "retrieved"]
-SHOWN = ("headline", "faith", "info", "hallucinated", "good", "same_option", "grounding", "rouge_l")
-"""Columns that the command prints; pages show every metric."""
 SOURCES = ("auto", "predictions", "examples", "retrieved")
 
 
@@ -66,7 +64,7 @@ class EvaluatedSystems:
             "notes": self.notes,
             "counts": {name: e.counts for name, e in self.evaluations.items()},
             "metrics": [vars(info) for info in metric_infos()],
-            "printed": list(SHOWN),
+            "printed": list(PRINTED),
             "tables": [self.table(seed)],
         }
 
