@@ -10,6 +10,7 @@ import logging
 import os
 import pkgutil
 import sys
+from typing import Annotated
 
 import typer
 
@@ -17,11 +18,27 @@ from rac.errors import UserError
 
 app = typer.Typer(
     name="rac",
-    help="Faithful clarifying questions for search: every option is supported by passages of your own corpus.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import rac
+
+        typer.echo(f"rac {rac.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Faithful clarifying questions for search: every option is supported by passages of your own corpus."""
 
 
 def register_commands() -> None:
