@@ -113,12 +113,12 @@ def client_of(service: ClarifyService) -> Iterator[Any]:
         yield client
 
 
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120.0, pause: float = 0.02) -> None:
     """Wait for something; fail if it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 class Process:
@@ -134,7 +134,7 @@ class Process:
         until(lambda: "listening on" in self.log or self.process.poll() is not None)
         assert self.process.poll() is None, self.log
         self.port = int(re.findall(r"listening on http://[^ \"]*:(\d+)", self.log)[0])
-        until(lambda: self.get("/readyz")[0] == 200)
+        until(lambda: self.get("/readyz")[0] == 200, pause=0.2)
 
     @property
     def log(self) -> str:
@@ -168,3 +168,25 @@ class Process:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
+
+
+@contextmanager
+def uvicorn_of(service: ClarifyService) -> Iterator[str]:
+    """The application under a real uvicorn in a thread; yields its address."""
+    import socket
+
+    import uvicorn
+
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(64)
+    config = uvicorn.Config(
+        create_app(service.settings, service), log_config=None, http="rac.server.protocol:TimedProtocol", ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    until(lambda: service.readiness()[0])
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(30)

@@ -104,7 +104,7 @@ def set_up_logging(settings: ServerSettings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for noisy in ("bm25s", "transformers", "httpx", "httpx2", "urllib3", "filelock", "asyncio"):
+    for noisy in ("bm25s", "transformers", "httpx", "httpx2", "urllib3", "filelock", "asyncio", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

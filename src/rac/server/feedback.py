@@ -85,11 +85,21 @@ class FeedbackStore:
                 sqlalchemy.event.listen(self._engine, "connect", _durable)
             self._table = _table()
             if create:
-                self._table.metadata.create_all(self._engine)
+                self._create()
             elif not sqlalchemy.inspect(self._engine).has_table(self._table.name):
                 raise UserError(f"{self.name} holds no feedback: give the file that `rac serve` writes")
         except (sqlalchemy.exc.SQLAlchemyError, OSError, ImportError) as error:
             raise UserError(f"feedback cannot be kept in {self.name}: {_reason(error)}") from error
+
+    def _create(self) -> None:
+        import sqlalchemy
+
+        try:
+            self._table.metadata.create_all(self._engine)
+        except sqlalchemy.exc.SQLAlchemyError:
+            # Another worker may have made the table between the look and the making.
+            if not sqlalchemy.inspect(self._engine).has_table(self._table.name):
+                raise
 
     def add(self, feedback: Feedback) -> bool:
         """Store one entry; return False if its id is there already. When this returns, the entry survives a crash.

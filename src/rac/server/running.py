@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -73,7 +74,10 @@ def open_asker(settings: ServerSettings) -> Asker:
         import torch
 
         torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // settings.workers))
-    return Asker.open(settings.model, system=settings.system, index=settings.index, openai=settings.openai)
+    asker = Asker.open(settings.model, system=settings.system, index=settings.index, openai=settings.openai)
+    if settings.max_new_tokens is not None:
+        asker.generator.max_new_tokens = settings.max_new_tokens
+    return asker
 
 
 def serve(settings: ServerSettings, factory: str, app: FastAPI | None = None) -> None:
@@ -96,12 +100,14 @@ def serve(settings: ServerSettings, factory: str, app: FastAPI | None = None) ->
         "http": "rac.server.protocol:TimedProtocol", "limit_concurrency": settings.limits.connections,
         "timeout_graceful_shutdown": settings.shutdown_seconds, "h11_max_incomplete_event_size": 32_768,
     }  # fmt: skip
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     if settings.workers == 1:
         assert app is not None
         config = uvicorn.Config(app, **options)
         listening = _listen(settings)
         _say_where(listening, settings)
+        # uvicorn shuts down in good order on these and then raises them again: being asked to stop is no failure.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
         return
     from uvicorn.supervisors import Multiprocess

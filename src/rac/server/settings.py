@@ -120,6 +120,9 @@ class ServerSettings(Section):
     )
     shutdown_seconds: int = Field(30, ge=0, description="Time that requests under way have to end on shutdown.")
     top_k: int | None = Field(None, ge=1, le=100, description="Passages where a request says none; empty: the model's.")
+    max_new_tokens: int | None = Field(
+        None, ge=4, le=1024, description="Longest question, in tokens; empty: the run's, or 48."
+    )
     n: int = Field(4, ge=1, le=64, description="Candidates where a request says none.")
     min_faithfulness: float = Field(
         1.0, ge=0, le=1, description="Least mean support of the options where a request says none."
