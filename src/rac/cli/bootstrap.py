@@ -110,6 +110,7 @@ def _write(folder: Path, result: BootstrapResult, settings: Bootstrap, seed: int
     from rac import __version__
     from rac.corpus.bootstrap.card import data_card
     from rac.files import write_json, write_records, write_text
+    from rac.records import SCHEMA_VERSION
 
     for name in ("train", "validation", "test"):
         write_records(folder / f"{name}.jsonl", [e for e in result.examples if e.split == name])
@@ -119,6 +120,7 @@ def _write(folder: Path, result: BootstrapResult, settings: Bootstrap, seed: int
     write_json(
         folder / "bootstrap.json",
         {
+            "schema": SCHEMA_VERSION,
             "version": __version__,
             "seed": seed,
             "settings": settings.model_dump(mode="json"),

@@ -93,7 +93,8 @@ def bootstrap(
     candidates = _candidates(terms, subjects, settings, seed)
     with Progress("bootstrapping", settings.examples, unit="examples") as progress:
         while len(maker.examples) < settings.examples and (some := list(islice(candidates, batch))):
-            results = index.search_batch([query.text for _, query in some], maker.depth)
+            depth = maker.depth if any(term.kind == "cluster" for term, _ in some) else settings.top_k
+            results = index.search_batch([query.text for _, query in some], depth)
             for (term, query), hits in zip(some, results, strict=True):
                 if len(maker.examples) == settings.examples:
                     break

@@ -114,7 +114,7 @@ class ExampleMaker:
     @property
     def depth(self) -> int:
         """How many passages to retrieve for a query: those of D, and more if it is to be seen how they cluster."""
-        return max(self._settings.top_k, CLUSTER_DEPTH if "cluster" in self._settings.kinds else 0)
+        return max(self._settings.top_k, CLUSTER_DEPTH)
 
     def _clustered(self, term: Term, deep: Sequence[Passage]) -> list[tuple[int, Passage]]:
         """Return one passage of D for each cluster that what is retrieved for a word falls into, if there are several.
