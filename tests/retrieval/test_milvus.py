@@ -49,6 +49,37 @@ def test_builds_finds_adds_deletes_and_opens_again(change: dict, passages: list[
     assert again.search_batch(["", "?!"], 3) == [[], []]
 
 
+@pytest.mark.parametrize("parts", [("bm25",), ("bm25", "dense")])
+def test_added_passages_are_weighed_as_if_they_had_been_there(
+    parts: tuple, passages: list[Passage], tmp_path: Path
+) -> None:
+    """milvus-lite counts words within a segment; one new passage alone would hardly be found."""
+    more = [Passage(id=str(n), title=f"Quiet {n}", text="Nothing of interest happens here.") for n in range(20)]
+    new = Passage(id="new", title="Rabat airport", text="The airport of Rabat lies east of the city.")
+    whole = build_index([*passages, *more, new], settings(parts=parts), tmp_path / "whole")
+    grown = build_index([*passages, *more], settings(parts=parts), tmp_path / "grown")
+    assert grown.add([new]) == 1
+    again = open_index(tmp_path / "grown")
+    for query, depth in (("airport of Rabat", 3), ("city in Morocco", 3), ("quiet 7", 1)):
+        (first,), (second,), (third,) = (index.search_batch([query], depth) for index in (whole, grown, again))
+        assert [(h.passage.id, pytest.approx(h.score, rel=1e-4)) for h in first] == [
+            (h.passage.id, h.score) for h in second
+        ]
+        assert second == third
+    names = grown._engine._client.list_collections()  # type: ignore[attr-defined]
+    assert len(names) == 1, "the old collection is gone"
+
+
+def test_what_a_killed_build_left_is_dropped_by_the_next(passages: list[Passage], tmp_path: Path) -> None:
+    index = build_index(passages, settings(), tmp_path / "i")
+    client = index._engine._client  # type: ignore[attr-defined]
+    index._engine.create("passages_0123abcd", settings(), None)  # type: ignore[attr-defined]
+    index._engine.create("passages_of_others", settings(), None)  # type: ignore[attr-defined]
+    index.add([Passage(id="n", text="new")])
+    left = client.list_collections()
+    assert len(left) == 2 and "passages_of_others" in left and "passages_0123abcd" not in left
+
+
 def test_words_are_analysed_as_in_the_local_index(passages: list[Passage], tmp_path: Path) -> None:
     """The engine gets terms, so stems, stop words and accents work though milvus-lite knows none of them."""
     local = build_index(passages, IndexSettings(), tmp_path / "local")

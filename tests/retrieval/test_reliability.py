@@ -68,6 +68,12 @@ def test_a_killed_first_build_is_no_index_and_can_be_built_again(passages: list[
     assert len(build_index(passages, IndexSettings(), path)) == 5
 
 
+def test_a_file_is_no_index(tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text("{}")
+    with pytest.raises(UserError, match=r"is a file, not an index; build one with `rac index"):
+        open_index(tmp_path / "corpus.jsonl")
+
+
 def test_a_failing_build_leaves_nothing_behind(passages: list[Passage], tmp_path: Path) -> None:
     path = tmp_path / "i"
     build_index(passages, IndexSettings(), path)

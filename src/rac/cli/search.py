@@ -58,7 +58,7 @@ def search(
 def render(query: str, hits: list[Hit], *, explain: bool) -> str:
     """Return the hits of a query as text for a terminal; control characters of passages are shown as blanks."""
     if not hits:
-        return f"no passage was found for “{_plain(query)}”: the index knows none of its words"
+        return f"no passage was found for “{_plain(query)}”: none of its words is in the index (stop words are not)"
     lines = []
     for hit in hits:
         passage = hit.passage

@@ -122,6 +122,8 @@ def current_generation(path: Path) -> Path:
     """
     if not path.exists():
         raise UserError(f"there is no index at {path}; build one with `rac index CORPUS -o {path}`")
+    if not path.is_dir():
+        raise UserError(f"{path} is a file, not an index; build one with `rac index {path} -o INDEX`")
     try:
         name = (path / CURRENT).read_text(encoding="utf-8").strip()
     except OSError as error:

@@ -256,7 +256,11 @@ class MilvusIndex:
         return term_similarity([self._analyzer.terms(full_text(passage)) for passage in passages])
 
     def add(self, passages: Iterable[Passage]) -> int:
-        """See ``base.Index.add``; the passages are in the engine for everybody at once, without ``save``."""
+        """See ``base.Index.add``; the passages are in the engine for everybody at once, without ``save``.
+
+        On a server this costs as much as the new passages. milvus-lite counts words within each segment, so that words
+        of a few new passages would weigh next to nothing: there the collection is written anew, which is atomic too.
+        """
         new = list(passages)
         keys = [document_key(passage.id) for passage in new]
         repeated = {key for key in keys if keys.count(key) > 1} if len(set(keys)) < len(keys) else set()
@@ -267,9 +271,28 @@ class MilvusIndex:
                 raise UserError(
                     f"the passage id '{passage.id}' is {where}, so nothing was added; delete one of them first"
                 )
-        _insert(self._engine, self.settings.collection, new, self.settings, self._encoders, unique=False)
-        self._engine.flush(self.settings.collection)
+        engine, alias = self._engine, self.settings.collection
+        if engine.weighs_by_segment and "bm25" in self.settings.parts and new:
+            self._write_anew(new)
+        else:
+            _insert(engine, alias, new, self.settings, self._encoders, unique=False)
+            engine.flush(alias)
         return len(new)
+
+    def _write_anew(self, new: list[Passage]) -> None:
+        """Put old and new entries into one collection and let the alias point at it."""
+        engine, alias = self._engine, self.settings.collection
+        name = f"{alias}_{secrets.token_hex(4)}"
+        engine.create(name, self.settings, self._encoders.dimensions)
+        try:
+            for batch in engine.rows(alias, self.settings):
+                engine.insert(name, batch)
+            _insert(engine, name, new, self.settings, self._encoders, unique=False)
+            engine.flush(name)
+            engine.publish(name, alias)
+        except BaseException:
+            engine.drop(name)
+            raise
 
     def delete(self, ids: Iterable[str]) -> int:
         """See ``base.Index.delete``; the passages are gone from the engine for everybody at once."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ def connect(settings: IndexSettings, path: Path) -> Engine:
     Raises:
         UserError: if the client is not installed, or the server does not answer or refuses the token.
     """
+    # grpc writes to standard error that it pings less often from now on; errors reach us as exceptions.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from pymilvus import MilvusClient
     except ImportError as error:
@@ -149,8 +152,30 @@ class Engine:
         self._call("flush", "flush", name)
         self._call("load", "load_collection", name)
 
+    @property
+    def weighs_by_segment(self) -> bool:
+        """Whether BM25 counts words within each segment: in milvus-lite, words of a few new passages weigh little."""
+        return not self._remote
+
+    def rows(self, alias: str, settings: IndexSettings) -> Iterator[list[dict[str, Any]]]:
+        """Yield every entry as it was inserted, in batches."""
+        fields = ["key", "document", "passage"]
+        fields += ["text"] if "bm25" in settings.parts else []
+        fields += [FIELDS[part] for part in settings.parts if part != "bm25"]
+        cursor = self._call(
+            "read", "query_iterator", alias, batch_size=500, output_fields=fields, consistency_level="Strong"
+        )
+        try:
+            while batch := cursor.next():
+                yield [{field: row[field] for field in fields} for row in batch]
+        finally:
+            cursor.close()
+
     def publish(self, name: str, alias: str) -> None:
-        """Let the alias point at a collection, in one step, and drop the one it pointed at before."""
+        """Let the alias point at a collection, in one step, and drop the one it pointed at before.
+
+        A file belongs to one process, so there what builds that were killed have left is dropped too.
+        """
         old = None
         if self._client.has_collection(alias):
             old = self._call("describe an alias", "describe_alias", alias).get("collection_name")
@@ -159,6 +184,11 @@ class Engine:
             self._call("create an alias", "create_alias", name, alias)
         if old and old != name:
             self.drop(old)
+        if not self._remote:
+            left = re.compile(rf"{re.escape(alias)}_[0-9a-f]{{8}}")
+            for other in self._call("list its collections", "list_collections"):
+                if other != name and left.fullmatch(other):
+                    self.drop(other)
 
     def drop(self, name: str) -> None:
         """Drop a collection if it is there."""

@@ -132,7 +132,7 @@ def parse_settings(assignments: Sequence[str], base: IndexSettings | None = None
             values[key] = yaml.safe_load(raw)
         except yaml.YAMLError as error:
             raise UserError(f"--set {assignment}: the value is not valid YAML; put it in quotes") from error
-    return validate_settings(values, "--set")
+    return validate_settings(values, "the settings of the index")
 
 
 def validate_settings(values: Mapping[str, Any], where: str) -> IndexSettings:
