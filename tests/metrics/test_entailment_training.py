@@ -338,7 +338,7 @@ def test_the_card_states_licences_figures_and_weaknesses() -> None:
     for part in (
         "Apache-2.0",
         "CC BY-NC-SA",
-        "**0.860** (n = 2)",
+        "**0.860** [0.432, 1.000] (n = 2)",
         "0.800 (2)",
         "supported 1,234",
         "1.000 m -0.500",

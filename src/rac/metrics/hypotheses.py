@@ -13,6 +13,7 @@ _VERB = re.compile(
     r"become|take|do)\b",
     re.IGNORECASE,
 )
+_IN_PARENTHESES = re.compile(r"(?P<name>[^()]*[^()\s])\s*\((?P<kind>[^()]+)\)")
 
 
 def hypothesis(kind: str, text: str, query: str) -> str:
@@ -24,15 +25,21 @@ def hypothesis(kind: str, text: str, query: str) -> str:
         query: The user's query (kept for splitters that need it to name what the claim is about).
 
     Returns:
-        "This is about ..." for things; "This tells ..." for clauses; the statement itself for assertions.
+        "This is about ..." for things; "This tells ..." for clauses; for a name with its kind in parentheses, as titles
+        have it, that it is of that kind: entailment models do not know what parentheses mean.
 
     >>> hypothesis("OPTION", "the school in Milledgeville", "")
     'This is about the school in Milledgeville.'
+    >>> hypothesis("OPTION", "Dune (1984 film)", "")
+    'Dune is a 1984 film.'
     """
     del query
     text = re.sub(r"\s+", " ", text).strip(" ?.,;:")
     if kind == "ATTRIBUTE":
         return f"This says something about {text}."
+    titled = _IN_PARENTHESES.fullmatch(text) if kind in ("OPTION", "TOPIC") else None
+    if titled:
+        return _of_a_kind(titled["name"], titled["kind"].strip())
     if _CLAUSE.match(text):
         return f"This tells {text}."
     if kind == "TOPIC" and _VERB.match(text):
@@ -40,3 +47,13 @@ def hypothesis(kind: str, text: str, query: str) -> str:
     if kind == "OPTION" and _OPEN.match(text):
         return f"This is something {text}."
     return f"This is about {text}."
+
+
+def _of_a_kind(name: str, kind: str) -> str:
+    if _OPEN.match(kind):
+        return f"This is about {name} {kind}."
+    if not re.search(r"[^\W\d_]{2}", kind):  # "Dune (1984)"
+        return f"This is about {name} from {kind}."
+    if re.match(r"(?:an?|the|some|one|his|her|its|their)\b", kind, re.IGNORECASE):
+        return f"{name} is {kind}."
+    return f"{name} is {'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}."

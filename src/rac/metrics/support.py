@@ -11,7 +11,9 @@ A claim that names passages of D by their titles is about those: "Mars (moon)" h
 "Phobos", whatever words that has (``rac.metrics.naming``). Passages it is not about get at most s_ij = ``NOT_IT``.
 
 NOT-TYPE claims ask for a passage of that title that lacks the type; entailment models do not see what is missing, so
-they are scored by words and types alone. The parameters are fitted on labelled claims of training data
+they are scored by words and types alone. ATTRIBUTE claims ("when you ask for the ship builder of Luna") are scored with
+the parameters for words alone, moved so that both sets share tau: what a text speaks of is not what it states, and on
+the open half of the labelled outputs the embedded model lowered their balanced accuracy from 0.95 to 0.61. The parameters are fitted on labelled claims of training data
 (``rac.metrics.fitting``), one set with entailment and one without, and shipped in ``support.json``.
 
 Range 0..1. Cost: words 0.3 ms a question; entailment as many model rows as there are different (window, claim) pairs.
@@ -110,7 +112,7 @@ class QuestionSupport:
         claims: The m claims.
         matrix: s_ij, shape (m, N).
         lexical: g_ij, shape (m, N).
-        entailment: e_ij, shape (m, N), or None without a model; NaN for NOT-TYPE claims.
+        entailment: e_ij, shape (m, N), or None without a model; NaN for NOT-TYPE and ATTRIBUTE claims.
     """
 
     claims: tuple[Claim, ...]
@@ -166,12 +168,24 @@ def clipped_logit(probabilities: Floats) -> Floats:
     return np.clip(np.log(e / (1 - e)), -_LOGIT_CAP, _LOGIT_CAP)
 
 
+def _words(features: Features, fit: SupportFit) -> Floats:
+    z = fit.lexical * features.lexical + fit.name * features.name + fit.constant
+    return z + fit.number * features.number + fit.rare * features.rare
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
 def combine(features: Features, kinds: Sequence[str], fit: SupportFit) -> Floats:
     """Return s_ij of shape (m, N) from the features."""
-    z = fit.lexical * features.lexical + fit.name * features.name + fit.constant
-    z = z + fit.number * features.number + fit.rare * features.rare
+    z = _words(features, fit)
     if features.entailment is not None:
         z = z + fit.entailment * clipped_logit(features.entailment)
+        if "ATTRIBUTE" in kinds:
+            words = load_fit(with_entailment=False)
+            moved = _words(features, words) - _logit(words.tau) + _logit(fit.tau)
+            z = np.where((np.array(kinds) == "ATTRIBUTE")[:, None], moved, z)
     s = 1 / (1 + np.exp(-z))
     for j, kind in enumerate(kinds):
         if kind == "NOT-TYPE":
@@ -227,7 +241,7 @@ def entailment_features(
             if identity not in cached:
                 cached[identity] = windows(passage)
             for j, claim in enumerate(claims):
-                if claim.kind == "NOT-TYPE":
+                if claim.kind in ("NOT-TYPE", "ATTRIBUTE"):
                     continue
                 addressed = claim.kind == "TOPIC"
                 pairs[addressed] += [(w, claim.hypothesis) for w in cached[identity]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,12 +74,21 @@ def _table(head: tuple[str, ...], rows: Sequence[Sequence[object]]) -> list[str]
     return [_row(*head), "|" + "---|" * len(head), *(_row(*row) for row in rows), ""]
 
 
+def _interval(table: dict[str, Any]) -> str:
+    """The 95 % interval of the AUC on unseen kinds, by the standard error of Hanley and McNeil (1982)."""
+    a, positive, negative = table["auc_unseen_kinds"], table["supported"], table["unseen_kinds_n"]
+    one, two = a / (2 - a), 2 * a * a / (1 + a)
+    variance = a * (1 - a) + (positive - 1) * (one - a * a) + (negative - 1) * (two - a * a)
+    error = 1.96 * math.sqrt(max(variance, 0.0) / (positive * negative))
+    return f"[{max(a - error, 0.0):.3f}, {min(a + error, 1.0):.3f}]"
+
+
 def _claim_tables(claims: dict[str, Any]) -> list[str]:
     by_source: list[tuple[object, ...]] = [
         (
             name, f"{t['supported']} / {t['altered']}", t["auc_all"],
-            f"**{t['auc_unseen_kinds']:.3f}** (n = {t['unseen_kinds_n']})", t["overlap_auc_unseen_kinds"],
-            t["claim_alone_auc"],
+            f"**{t['auc_unseen_kinds']:.3f}** {_interval(t)} (n = {t['unseen_kinds_n']})",
+            t["overlap_auc_unseen_kinds"], t["claim_alone_auc"],
         )
         for name, t in claims.items()
     ]  # fmt: skip
@@ -86,7 +96,8 @@ def _claim_tables(claims: dict[str, Any]) -> list[str]:
     for kind in (*HELD_OUT_KINDS, *TRAINING_KINDS):
         found = [t["kinds"].get(kind) for t in claims.values()]
         cells = [f"{row['auc']:.3f} ({row['n']})" if row else "–" for row in found]
-        by_kind.append((kind, "no" if kind in HELD_OUT_KINDS else "yes", *cells))
+        if any(found):
+            by_kind.append((kind, "no" if kind in HELD_OUT_KINDS else "yes", *cells))
     head = ("passages", "supported / altered", "AUC, all kinds", "AUC, unseen kinds", "word overlap", "claim alone")
     return [
         *_table(head, by_source),
@@ -110,14 +121,16 @@ that rac uses where no larger one is given (`--nli MODEL`), and every output the
 _LABELS = """
 Claims are labelled by construction, not by people: a supported claim repeats or rewords something in the passage, an
 altered one has a word that the passage nowhere has. So a claim with all its words in the passage, but in another
-relation, was never shown as altered, and is the main thing that fools this model.
+relation, was never shown as altered, and is the main thing that fools this model. Wordings are those of
+`entailment_training/facets.py`; "Dune (1984 film)" is not among them, so that rac words it "Dune is a 1984 film.".
 
 Training pairs by kind; each was shown once:
 """
 _READING = """
 Passages and replacement words are ones that training never showed; the first six kinds of alteration too. A claim's
-score is the maximum over the windows of its passage. *Word overlap* is the share of the claim's content words in the
-window, on the unseen kinds. *Claim alone* is this model without a passage: 0.5 means that wording gives nothing away.
+score is the maximum over the windows of its passage; 95 % intervals in brackets. *Word overlap* is the share of the
+claim's content words in the window, on the unseen kinds. *Claim alone* is this model without a passage: 0.5 means that
+wording gives nothing away.
 """
 
 
