@@ -154,7 +154,7 @@ class Asker:
         Raises:
             UserError: if there is no such run, model, system or index.
         """
-        from rac.models import load_model
+        from rac.models import load_model, model_info
         from rac.retrieval import open_index
 
         opened = open_index(Path(index)) if isinstance(index, str | Path) else index
@@ -164,10 +164,19 @@ class Asker:
         if not (path / "run.json").exists():
             if system is not None:
                 raise UserError(f"{name} is a model, not a run directory, so it has no system '{system}'; leave it out")
-            model, tokenizer = load_model(name)
-            tuned = _is_tuned(name)
+            model, tokenizer = load_model(name, merged=True)
+            info = model_info(name)
+            tuned = bool(info)
             label = name if tuned else f"{name} (not tuned to ask)"
-            return cls(model, tokenizer, name=label, index=opened, tuned=tuned)
+            return cls(
+                model,
+                tokenizer,
+                name=label,
+                index=opened,
+                settings=PromptSettings.model_validate(info.get("prompt", {})),
+                grounded=info.get("sees_passages", True),
+                tuned=tuned,
+            )
         from rac.pipeline.models import load_run_model, model_stage, models_of
         from rac.pipeline.run_directory import RunDirectory
 
@@ -354,11 +363,6 @@ class Asker:
         if supported < 2:
             return f"{tried} has {options} that the passages support; two are needed"
         return f"{tried} has faithfulness {score.faithfulness:.2f}, and {min_faithfulness:.2f} is asked for"
-
-
-def _is_tuned(name: str) -> bool:
-    """Whether a model folder was written by rac's training (a run's model, or an adapter that ships)."""
-    return (Path(name) / "rac_base.json").exists()
 
 
 def _rank(score: SelectionScore, position: int) -> tuple[bool, bool, float, int]:

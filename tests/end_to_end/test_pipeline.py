@@ -67,7 +67,7 @@ def command(*arguments: object) -> list[str]:
 
 def train(recipe: Path, run: Path, *more: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command("train", recipe, "-o", run, *more), capture_output=True, text=True, check=True, timeout=300
+        command("train", recipe, "-o", run, *more), capture_output=True, text=True, check=True, timeout=900
     )
 
 

@@ -52,7 +52,7 @@ def ask(
 
     from rac.asking import Asker
 
-    source: Any = index if corpus is None else _index_corpus(corpus)
+    source: Any = index if corpus is None else index_of_corpus(corpus)
     asker = Asker.open(name, system=system, index=source)
     if given is None and asker.index is None:
         raise UserError(
@@ -83,16 +83,17 @@ def ask(
 def _name_and_query(arguments: list[str]) -> tuple[str, str | None]:
     """Tell the run or model from the query: with one argument, a folder is a run and anything else a query."""
     from rac.errors import UserError
+    from rac.models import EMBEDDED, default_model
 
     if len(arguments) > 2:
         raise UserError(f"{len(arguments)} arguments were given: put the query in quotes, after the run or model")
     if len(arguments) == 2:
         return arguments[0], arguments[1]
     if len(arguments) == 1:
-        if Path(arguments[0]).is_dir() or arguments[0] == "embedded":
+        if Path(arguments[0]).is_dir() or (arguments[0].partition(":")[0] == EMBEDDED and " " not in arguments[0]):
             return arguments[0], None
-        return "embedded", arguments[0]
-    return "embedded", None
+        return default_model(), arguments[0]
+    return default_model(), None
 
 
 def _lines() -> Any:
@@ -122,7 +123,7 @@ def _read_passages(path: Path) -> list[Passage]:
     return found
 
 
-def _index_corpus(corpus: str) -> Any:
+def index_of_corpus(corpus: str) -> Any:
     """Index a corpus for this call; the index is kept in the cache and brought up to date when documents change."""
     from rac.corpus import named_corpus
     from rac.files import sha256_json

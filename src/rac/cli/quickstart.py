@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rac.cli import app
+
+if TYPE_CHECKING:
+    from rac.config import Recipe
 
 
 @app.command()
@@ -30,7 +33,7 @@ def quickstart(
     from rac.report.terminal import show_examples, show_tables
 
     started = time.monotonic()
-    run = run_recipe(load_recipe(find_recipe("quickstart"), settings or []), output)
+    run = run_recipe(_with_shipped(load_recipe(find_recipe("quickstart"), settings or [])), output)
     show_tables(run.path)
     show_examples(run.path, count=3)
     typer.echo(f"\nDone in {format_seconds(time.monotonic() - started)}. Every question with its evidence is in")
@@ -40,3 +43,15 @@ def quickstart(
     typer.echo('  rac ask --corpus FOLDER "your query"     ask over your own documents, with the embedded model')
     typer.echo("  rac recipe --explain                     every setting of a run")
     typer.echo("  rac train recipes/claqua.yaml            the same on a benchmark")
+
+
+def _with_shipped(recipe: Recipe) -> Recipe:
+    """Add the adapter that is installed with rac to the systems, if one is: what more training gives, in one table."""
+    from rac.generation.systems import SYSTEMS
+    from rac.models import shipped_adapters
+
+    asked = recipe.evaluation.systems
+    if "rac" not in shipped_adapters() or "shipped" in asked:
+        return recipe
+    systems = tuple(name for name in SYSTEMS if name in asked or name == "shipped")
+    return recipe.model_copy(update={"evaluation": recipe.evaluation.model_copy(update={"systems": systems})})

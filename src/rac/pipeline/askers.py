@@ -11,11 +11,15 @@ from rac.config import Recipe
 from rac.errors import UserError
 from rac.generation.systems import System
 from rac.metrics.selection import SelectionScorer
-from rac.pipeline.models import load_run_model, model_stage
+from rac.models import EMBEDDED, load_model, model_fingerprint, model_info
+from rac.pipeline.models import device_of, load_run_model, model_stage
 from rac.pipeline.run_directory import RunDirectory
 from rac.pipeline.training import ground
 from rac.prompting import PromptSettings, Shot, build_prompt
 from rac.records import ClarificationExample, Passage
+
+SHIPPED = f"{EMBEDDED}:rac"
+"""What the system ``shipped`` asks: with the prompt that it was trained with, over the run's D."""
 
 Item = tuple[ClarificationExample, list[Passage]]
 Ask = Callable[[list[Item]], list[str]]
@@ -30,6 +34,8 @@ def way_settings(recipe: Recipe, system: System) -> dict[str, Any]:
         return {"alpha": own.alpha, "plausibility": own.plausibility}
     if system.way == "facet-constrained":
         return {"beams": own.beams}
+    if "shipped" in system.models:
+        return {"shipped": model_fingerprint(SHIPPED)}
     if system.way == "server":
         return {"url": recipe.openai.url, "model": recipe.openai.model}
     return {}
@@ -110,6 +116,10 @@ def best_candidate(candidates: Sequence[tuple[str, float]], query: str, passages
 
 def _load(run: RunDirectory, name: str) -> tuple[Any, Any, PromptSettings]:
     """Load a model that a system needs, with the prompt settings that it is asked with."""
+    if name == "shipped":
+        own = model_info(SHIPPED).get("prompt")
+        settings = PromptSettings.model_validate(own) if own else run.recipe.prompt
+        return *load_model(SHIPPED, device=device_of(run), dtype=run.recipe.model.dtype, merged=True), settings
     stage = name if name == "base" else model_stage(run.recipe, name)
     return *load_run_model(run, stage, merged=True), run.recipe.prompt
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rac.benchmarks import stand_in_note
 from rac.files import iterate_json_lines, read_json, read_records, write_json
+from rac.metrics.claims import RULES_VERSION
+from rac.metrics.support import load_fit
 from rac.pipeline.data import load_examples
 from rac.pipeline.predictions import contexts, predict_stages
 from rac.pipeline.run_directory import RunDirectory, Stage
@@ -17,6 +19,9 @@ from rac.records import ClarificationExample, Passage, Prediction
 from rac.report.build import PRINTED, metric_infos, report_data, summary_table
 from rac.report.evaluation import write_scores
 from rac.report.results import flat
+
+if TYPE_CHECKING:
+    from rac.retrieval import Index
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +47,7 @@ def metrics_stage(run: RunDirectory) -> dict[str, Any]:
         from rac.metrics.suite import MetricSettings, evaluate, prefetch
 
         entailment = chosen_entailment(recipe.evaluation.nli, cache=default_cache_path())
+        index, without = _index(run)
         examples = load_examples(run, "evaluation")
         tables: list[dict[str, Any]] = []
         outputs = []
@@ -59,9 +65,9 @@ def metrics_stage(run: RunDirectory) -> dict[str, Any]:
             if entailment is not None:
                 prefetch(asked.values(), known, found, settings, entailment)
             for system, predictions in asked.items():
-                evaluation = evaluate(predictions, known, found, settings, entailment=entailment)
+                evaluation = evaluate(predictions, known, found, settings, entailment=entailment, index=index)
                 signatures[source] = evaluation.signature
-                notes[source] = [*evaluation.notes, *([stand_in] if stand_in else [])]
+                notes[source] = [*evaluation.notes, *(note for note in (stand_in, without) if note)]
                 items[system] = [_without_own_reference(item, system) for item in evaluation.per_item]
                 outputs.append(f"scores/{source}/{system}.jsonl")
                 write_scores(run / outputs[-1], dataclasses.replace(evaluation, per_item=items[system]))
@@ -96,8 +102,22 @@ def metrics_stage(run: RunDirectory) -> dict[str, Any]:
     inputs = {
         "upstream": run.output_hash("data", "retrieve", *(f"predict-{s}" for s in systems)),
         "recipe": recipe.digest("evaluation", "prompt", "seed"),
+        "scorer": [RULES_VERSION, *(load_fit(with_entailment=with_it).version for with_it in (False, True))],
     }
     return run.run("metrics", inputs, work, label="measuring")
+
+
+def _index(run: RunDirectory) -> tuple[Index | None, str]:
+    """Return the corpus for retrieval gain if the recipe asks for it, and a note where it cannot be had."""
+    if not run.recipe.evaluation.retrieval_gain:
+        return None, ""
+    from rac.retrieval import open_index
+
+    # The folds of a cross-fitted benchmark all have the same corpus.
+    for place in (run / "index", run / "fold-1/index"):
+        if place.exists():
+            return open_index(place), ""
+    return None, "retrieval gain is not measured: the pooled runs have no corpus in common"
 
 
 def _without_own_reference(item: dict[str, Any], system: str) -> dict[str, Any]:

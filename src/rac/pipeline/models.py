@@ -79,7 +79,4 @@ def load_run_model(run: RunDirectory, stage: str, *, dtype: str | None = None, m
         merged: Add an adapter to the weights: faster to ask, cannot be trained further.
     """
     source = run.recipe.model.base if stage == "base" else run.trained / "models" / stage
-    model, tokenizer = load_model(source, device=device_of(run), dtype=dtype or run.recipe.model.dtype)
-    if merged and hasattr(model, "merge_and_unload"):
-        model = model.merge_and_unload()
-    return model, tokenizer
+    return load_model(source, device=device_of(run), dtype=dtype or run.recipe.model.dtype, merged=merged)

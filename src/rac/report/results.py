@@ -23,6 +23,11 @@ _TRAINING_FIGURES = (
     "selected_step", "extra",
 )  # fmt: skip
 _ORDER = ("index", "data", "retrieve", "ungrounded", "grounded", "pairs", "rac")
+_MAIN = (
+    "headline", "faith", "info", "good", "hallucinated", "unsupported", "same_option", "options", "parent_q", "rouge_l",
+    "delta_ndcg", "length",
+)  # fmt: skip
+"""Columns of a table; all others are folded away under it."""
 _AGAINST = ("headline", "good", "hallucinated", "same_option", "info", "rouge_l", "delta_ndcg")
 """Metrics on which ``rac`` is set against every other system."""
 
@@ -100,7 +105,7 @@ def _section(group: Sequence[StoredRun], examples: int) -> list[str]:
     lines += [f"> **Note:** {escape(note)}" for note in run.metrics["notes"]]
     lines += ["", f"Signature: `{run.metrics['signature']}`", ""]
     for entry in run.metrics["tables"]:
-        lines += _table(entry, infos, run.metrics["printed"])
+        lines += _table(entry, infos)
     lines += _questions(run, examples)
     return lines
 
@@ -114,7 +119,7 @@ def _seeds(group: Sequence[StoredRun], infos: Sequence[MetricInfo]) -> list[str]
         found = over_seeds(group, source)
         table = Table(found.table["name"], found.table["systems"], found.table["comparisons"], found.table["note"])
         printed = shown_metrics(ReportData("", list(infos), [table]), table)
-        main = [m for m in printed if m.name in group[0].metrics["printed"]]
+        main = [m for m in printed if m.name in _MAIN]
         seeds = ", ".join(map(str, found.seeds))
         lines += [
             f"### {escape(table.name)} (seeds {seeds})",
@@ -139,17 +144,17 @@ def main_metrics(shown: Sequence[MetricInfo]) -> list[MetricInfo]:
     return [m for m in shown if m.name in _AGAINST]
 
 
-def _table(entry: dict[str, Any], infos: list[MetricInfo], printed: Sequence[str]) -> list[str]:
+def _table(entry: dict[str, Any], infos: list[MetricInfo]) -> list[str]:
     table = Table(entry["name"], entry["systems"], entry["comparisons"], entry.get("note", ""))
     shown = shown_metrics(ReportData("", infos, [table]), table)
-    main = [m for m in shown if m.name in printed]
+    main = [m for m in shown if m.name in _MAIN]
     lines = [f"### {escape(table.name)}", "", escape(table.note), "", metrics_table(table, main), ""]
     if "rac" in table.systems:
         lines += _against(table, main_metrics(shown))
     else:
         unsure = [(m, order_statement(table, m)) for m in main if m.better]
         lines += [f"- {escape(m.title)}: {escape(text)}" for m, text in unsure if "NOT significant" in text]
-    rest = [m for m in shown if m.name not in printed]
+    rest = [m for m in shown if m.name not in _MAIN]
     return [
         *lines,
         "",
