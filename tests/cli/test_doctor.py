@@ -62,6 +62,8 @@ def test_missing_and_old_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> 
 def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     assert machine.processor_check().status == "warning"
+    last = list(examine("quickstart", probe=False))[-1]
+    assert last.status == "problem" and "pip install torch" in last.advice
 
 
 def test_a_graphics_processor_that_torch_does_not_see(monkeypatch: pytest.MonkeyPatch) -> None:

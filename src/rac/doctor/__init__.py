@@ -34,6 +34,9 @@ def examine(target: str | None = None, *, server: str = "", probe: bool = True) 
         return
     if run is not None:
         yield from runs.checks(run, recipe)
+    if problem := machine.torch_problem():
+        yield Check("training", "problem", f"torch cannot be used ({problem})", "install torch: pip install torch")
+        return
     yield from models.checks(recipe)
     yield from estimate.checks(recipe, run if run is not None else Path("runs") / recipe.name, probe=probe)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import shutil
@@ -93,14 +92,22 @@ def _extra_of(marker: str) -> str:
     return behind[1:].partition(behind[0])[0] if found else ""
 
 
+def torch_problem() -> str:
+    """Return why torch cannot be imported, "" if it can."""
+    try:
+        import torch  # noqa: F401
+    except (ImportError, OSError) as error:  # OSError: a shared library of it is missing
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ""
+
+
 def processor_check() -> Check:
     """Say what computes: graphics processors, or how many cores."""
     cores = usable_cores()
-    if importlib.util.find_spec("torch") is None or sys.modules.get("torch", 0) is None:
-        return Check(
-            "processor", "warning", f"{cores} cores; torch is not installed",
-            "install torch to train and to ask; reading, indexing and metrics work without it",
-        )  # fmt: skip
+    problem = torch_problem()
+    if problem:
+        advice = "install torch to train and to ask; reading, indexing and metrics work without it"
+        return Check("processor", "warning", f"{cores} cores; torch cannot be used ({problem})", advice)
     import torch
 
     if torch.cuda.is_available():
