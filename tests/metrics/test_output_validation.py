@@ -9,7 +9,7 @@ from rac.errors import DataError
 from rac.metrics import output_validation
 from rac.metrics.faults import Source
 from rac.metrics.output_validation import balanced, claim_accuracy, kappa, question_auc, read_outputs
-from rac.metrics.validation_run import validate_references
+from rac.metrics.validation_references import validate_references
 from rac.records import Passage
 
 

@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from rac.metrics.claims_validation import ClaimAgreement, agreement, read_labels
 from rac.metrics.faults import FaultMaker, Source, sources
 from rac.metrics.faults_other import CONTROLS, OtherFaultMaker
@@ -21,8 +19,6 @@ from rac.metrics.output_validation import (
     question_auc,
     read_outputs,
 )
-from rac.metrics.reference import METRICS as REFERENCE
-from rac.metrics.reference import reference_scores
 from rac.metrics.second_labels import (
     LabelAgreement,
     agreed_outputs,
@@ -33,7 +29,8 @@ from rac.metrics.second_labels import (
 )
 from rac.metrics.suite import MetricSettings, evaluate
 from rac.metrics.support import load_fit
-from rac.metrics.validation import NUISANCE, FaultReport, Separation, separation, validate_faults
+from rac.metrics.validation import NUISANCE, FaultReport, Separation, validate_faults
+from rac.metrics.validation_references import validate_references
 from rac.progress import track
 from rac.records import ClarificationExample, Prediction
 
@@ -46,10 +43,15 @@ CONTROL_BAR = 0.02
 GOLD_BAR = 0.85
 BALANCED_BAR = 0.80
 FACET_BAR = 0.85
-PERPLEXITY_SAMPLE = 150
-"""Sources whose perplexities are computed for faults of other makes and other data; all of them for the main set."""
+PERPLEXITY_SAMPLE = 120
+"""Questions of every set, and their faulty twins, whose perplexity is computed."""
+RAW_SAMPLE = 120
+"""Questions for which the ``raw`` columns are computed."""
+ENTAILMENT_SAMPLE = 150
+"""Questions of the sets besides the main one that are scored with an entailment model."""
 CLAQUA, WIKIPEDIA = "CLAQUA validation, gold passages", "Wikipedia, bootstrapped, gold passages"
 LOCKED = "locked, first annotator"
+RAW_SUFFIX = ", with the raw columns"
 Perplexity = Callable[[Sequence[str]], Sequence[float]]
 
 
@@ -115,7 +117,7 @@ class Scoring:
         found.append(Bar("mean headline of gold, natural queries", gold, GOLD_BAR, gold > GOLD_BAR))
         for name, report in self.faults.items():
             for kind, own_kind in report.separations.items():
-                if kind not in CONTROLS:
+                if kind not in CONTROLS and not name.endswith(RAW_SUFFIX):
                     found.append(_nuisance_bar(name, kind, own_kind))
         return found
 
@@ -219,14 +221,20 @@ def _scoring(
     makers: tuple[tuple[str, type[FaultMaker] | type[OtherFaultMaker]], ...] = (
         ("", FaultMaker), (", faults of other makes", OtherFaultMaker)
     )  # fmt: skip
-    for (title, known), (suffix, maker) in track(
-        list(product(data.items(), makers)), f"validation, {name}", unit="sets"
-    ):
-        main = not faults
+    sets = list(product(data.items(), makers))
+    for (title, known), (suffix, maker) in track(sets, f"validation, {name}", unit="sets"):
+        # Donors come from all questions, whatever the sample.
+        scored = known if entailment is None or not faults else known[:ENTAILMENT_SAMPLE]
         faults[title + suffix] = validate_faults(
-            known, entailment=entailment, seed=seed, maker=maker(known, seed),
-            perplexity=perplexity, perplexity_sample=None if main else PERPLEXITY_SAMPLE,
-            settings=MetricSettings(passages="gold", references=(), raw=main),
+            scored, entailment=entailment, seed=seed, maker=maker(known, seed),
+            perplexity=perplexity, perplexity_sample=PERPLEXITY_SAMPLE,
+            settings=MetricSettings(passages="gold", references=(), raw=False),
+        )  # fmt: skip
+    if entailment is not None:
+        title, known = next(iter(data.items()))
+        faults[title + RAW_SUFFIX] = validate_faults(
+            known[:RAW_SAMPLE], entailment=entailment, seed=seed, maker=FaultMaker(known, seed),
+            settings=MetricSettings(passages="gold", references=(), parent=False),
         )  # fmt: skip
     natural = [e for e in examples if e.meta.get("natural")]
     gold = evaluate(
@@ -274,41 +282,3 @@ def bootstrapped_examples(count: int, seed: int = 11) -> list[ClarificationExamp
         e.model_copy(update={"passages": tuple(corpus[i] for i in e.passage_ids if i in corpus)}) for e in made.examples
     ]
     return [e for e in examples if e.questions and len(e.passages) >= 2]
-
-
-def validate_references(
-    known: Sequence[Source], *, entailment: EntailmentScorer | None = None, seed: int = 1
-) -> dict[str, Separation]:
-    """Compare reference metrics where the scored question is not its own reference.
-
-    A supported question in other words and order (f) against gold with one claim altered (b, c1 to c4); the reference
-    of both is gold. ``headline`` on the same pairs stands beside them.
-    """
-    maker = FaultMaker(known, seed)
-    good: list[str] = []
-    bad: list[str] = []
-    asked: list[Source] = []
-    for source in known:
-        made = {f.kind: f for f in maker.make(source)}
-        altered = next((made[k] for k in ("c2", "c3", "c1", "c4", "b") if k in made), None)
-        if "f" in made and altered is not None:
-            good.append(made["f"].question)
-            bad.append(altered.question)
-            asked.append(source)
-    golds = [[s.question] for s in asked]
-    left, right = reference_scores(good, golds), reference_scores(bad, golds)
-    clusters = [s.cluster or s.id for s in asked]
-    found = {
-        name: separation(np.array(left[name], dtype=float), np.array(right[name], dtype=float), clusters, seed)
-        for name in REFERENCE
-    }
-    headlines = []
-    for questions in (good, bad):
-        result = evaluate(
-            [Prediction(id=s.id, question=q) for s, q in zip(asked, questions, strict=True)],
-            [ClarificationExample(id=s.id, query=s.query) for s in asked],
-            {s.id: s.passages for s in asked}, MetricSettings("gold", references=(), raw=False, parent=False),
-            entailment=entailment,
-        )  # fmt: skip
-        headlines.append(np.array([row["headline"] for row in result.per_item], dtype=float))
-    return {"headline": separation(headlines[0], headlines[1], clusters, seed), **found}

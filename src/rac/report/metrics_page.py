@@ -8,7 +8,7 @@ from pathlib import Path
 from rac.files import read_text, write_text
 from rac.metrics.faults_other import CONTROLS
 from rac.metrics.validation import NUISANCE, FaultReport
-from rac.metrics.validation_run import CLAQUA, LOCKED, Bar, Scoring, ValidationResult
+from rac.metrics.validation_run import CLAQUA, LOCKED, RAW_SUFFIX, Bar, Scoring, ValidationResult
 from rac.report.metrics_plots import faults_plot, support_plot
 
 DEFINITIONS = Path(__file__).parent / "metrics_definitions.txt"
@@ -43,8 +43,8 @@ Nuisance metrics (*italic*: overlap with the query, length, perplexity) count in
 controls the mean absolute movement of the score is given instead. Where gold itself scores 0, because it offers the
 same thing twice, no fault can be told from it: that bounds (d) and (e). Faults of other makes were never used to
 fit anything; what their controls found wrong in the rules that read lists and further frames was mended, so their
-controls are no held-back test of those. Perplexity is computed for every question of the first table and for
-samples of 150 elsewhere."""
+controls are no held-back test of those. Perplexity is computed for samples of 120 questions, and the raw columns
+(the whole question as if it were a statement) too; with entailment, sets besides the first are samples of 150."""
 REFERENCES = """\
 A supported question in other wording and order against the gold question with one claim altered; gold is the
 reference of both. 0 means that the altered question always scores higher."""
@@ -60,7 +60,7 @@ def write_page(path: Path, result: ValidationResult) -> None:
         rows = [
             (KINDS[kind], report.separations[kind])
             for name, report in scoring.faults.items()
-            if name.startswith(CLAQUA)
+            if name.startswith(CLAQUA) and not name.endswith(RAW_SUFFIX)
             for kind in KINDS
             if kind in report.separations and kind not in CONTROLS
         ]
