@@ -182,7 +182,8 @@ def test_a_full_queue_is_refused_with_a_time_to_come_back() -> None:
         until(lambda: "rac_queue_length 2.0" in client.get("/metrics").text)
         refused = client.post("/v1/clarify", json=body)
         streamed = client.post("/v1/clarify", json={**body, "stream": True})
-        many = client.post("/v1/clarify", json={"queries": [body] * 3})
+        many = client.post("/v1/clarify", json={"queries": [body] * 2})
+        never = client.post("/v1/clarify", json={"queries": [body] * 3})
         backend.gate.set()
         for thread in threads:
             thread.join()
@@ -192,6 +193,7 @@ def test_a_full_queue_is_refused_with_a_time_to_come_back() -> None:
         assert response.json()["error"]["code"] == "queue_full"
         assert 1 <= int(response.headers["retry-after"]) <= 60
     assert after.status_code == 200
+    assert never.status_code == 422
 
 
 def test_time_out_cancels_the_generation() -> None:

@@ -91,7 +91,7 @@ def make_router(service: ClarifyService) -> APIRouter:
         With fewer than two supported options `question` is null and `reason` says why. Whether the query needs
         clarifying at all is not predicted: call this for queries that you want to clarify.
         """
-        inputs.checked_count(len(body.items()), limits.queries, "queries")
+        inputs.checked_count(len(body.items()), min(limits.queries, limits.queue), "queries")
         inputs.checked_count(body.top_k or 1, limits.top_k, "top_k")
         inputs.checked_count(body.n or 1, limits.candidates, "n")
         items = [query_of(item) for item in body.items()]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -16,10 +15,11 @@ from rac.asking import Answer, Asker, Wanted
 from rac.errors import UserError
 from rac.generation.candidates import GenerationCancelled
 from rac.records import Passage
+from rac.server.admission import Admission
 from rac.server.backends import LocalBackend
 from rac.server.batching import Backend, Batcher
 from rac.server.caches import TextCaches
-from rac.server.errors import ServiceError, invalid, timed_out, unavailable
+from rac.server.errors import ServiceError, invalid, unavailable
 from rac.server.feedback import Feedback, FeedbackStore, StorageError
 from rac.server.inputs import outcome_of
 from rac.server.metrics import Metrics
@@ -73,8 +73,7 @@ class ClarifyService:
         self._batcher: Batcher | None = None
         self._failure = ""
         self._closing = False
-        self._under_way = 0
-        self._seconds_each = 1.0
+        self.admission = Admission(settings.limits, self.metrics)
         self._caches = TextCaches()
         self._loading: asyncio.Task[None] | None = None
         self._retrieval = ThreadPoolExecutor(4, thread_name_prefix="rac-retrieve")
@@ -148,51 +147,14 @@ class ClarifyService:
     # Queries
 
     def check_room(self, queries: int) -> None:
-        """Refuse queries that have no place in the queue, or while there is no model.
-
-        Raises:
-            ServiceError: 429 if the queue is full, 503 while nothing can be answered.
-        """
+        """Refuse queries that have no place in the queue, or while there is no model; see ``Admission``."""
         self.asker  # noqa: B018
-        most = self.settings.limits.queue
-        if self._under_way + queries > most:
-            self.metrics.refused.labels("queue_full").inc()
-            wait = math.ceil(self._under_way * self._seconds_each)
-            raise ServiceError(
-                429, "queue_full", f"{self._under_way} queries are under way and {most} are allowed: try again after "
-                "the seconds that Retry-After says", retry_after=max(1, min(60, wait)),
-            )  # fmt: skip
+        self.admission.check_room(queries)
 
-    @asynccontextmanager
-    async def admitted(self, queries: int = 1) -> AsyncIterator[None]:
-        """Hold a place in the queue, and stop everything inside when the request's time is up.
-
-        Raises:
-            ServiceError: 429 if the queue is full, 504 if the time is up.
-        """
-        self.check_room(queries)
-        limits = self.settings.limits
-        self._change_under_way(queries)
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(limits.request_seconds):
-                yield
-        except TimeoutError:
-            self.metrics.cancelled.labels("timeout").inc()
-            raise timed_out(limits.request_seconds) from None
-        except asyncio.CancelledError:
-            self.metrics.cancelled.labels("client-left").inc()
-            raise
-        else:
-            # Seconds by which the queue gets shorter: what a refused client is told to wait for.
-            each = (time.monotonic() - started) / max(self._under_way, 1)
-            self._seconds_each += 0.1 * (each - self._seconds_each)
-        finally:
-            self._change_under_way(-queries)
-
-    def _change_under_way(self, by: int) -> None:
-        self._under_way += by
-        self.metrics.queue.set(self._under_way)
+    def admitted(self, queries: int = 1) -> AbstractAsyncContextManager[None]:
+        """Hold a place in the queue; see ``Admission``."""
+        self.asker  # noqa: B018
+        return self.admission.admitted(queries)
 
     async def clarify(
         self,
