@@ -143,3 +143,26 @@ def test_an_unknown_version_of_a_format_is_refused_with_advice(make: Callable[..
         message = str(caught.value)
         assert str(path) in message and ("99" in message or version != 99)
         assert "use the rac" in message or "again" in message or "this rac reads" in message or "integer" in message
+
+
+def test_every_dependency_is_pinned_to_a_version_that_it_allows() -> None:
+    import tomllib
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    root = Path(__file__).resolve().parents[1]
+    pins: dict[str, str] = {}
+    for file in ("core", "embedded", "test", "all"):
+        for line in (root / "requirements" / f"{file}.txt").read_text(encoding="utf-8").splitlines():
+            name, equals, version = line.partition("==")
+            if equals:
+                assert canonicalize_name(name) not in pins, f"{name} is pinned twice"
+                pins[canonicalize_name(name)] = version.strip()
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    for text in [*project["dependencies"], *(text for extra in extras.values() for text in extra)]:
+        requirement = Requirement(text)
+        pinned = pins.get(canonicalize_name(requirement.name))
+        assert pinned is not None, f"{text} has no pin in requirements/"
+        assert requirement.specifier.contains(pinned), f"{text} does not allow the pinned {pinned}"
