@@ -87,6 +87,15 @@ def test_small_blocks_give_the_same_index(tmp_path: Path, monkeypatch: pytest.Mo
     assert not list((tmp_path / "b").glob("spill-*"))
 
 
+def test_a_full_memory_of_words_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [" ".join(WORDS[n:] + WORDS[:n]) for n in range(8)]
+    whole = search(tmp_path / "whole", texts, "king dogs the x", IndexSettings())
+    monkeypatch.setattr("rac.retrieval.bm25.CACHE_LIMIT", 2)
+    assert search(tmp_path / "cut", texts, "king dogs the x", IndexSettings()) == whole
+    for file in (tmp_path / "whole").iterdir():
+        assert (tmp_path / "cut" / file.name).read_bytes() == file.read_bytes()
+
+
 def test_ties_come_in_the_order_of_the_corpus(tmp_path: Path) -> None:
     passages = [Passage(id=f"p{n}", text="same words") for n in range(20)]
     index = build_index(passages, IndexSettings(), tmp_path / "i")

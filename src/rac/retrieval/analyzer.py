@@ -14,7 +14,8 @@ _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _WORD = re.compile(rf"[{_UNSPACED}]|(?:(?<!['’])|(?!s\b))[^\W{_UNSPACED}]+")
-_CACHE_LIMIT = 400_000
+CACHE_LIMIT = 400_000
+"""Words whose terms are remembered at once, so that indexing runs in constant memory."""
 
 
 def fold(text: str) -> str:
@@ -72,18 +73,28 @@ class Analyzer:
         """Return the term of one lower-case word, ``""`` for a stop word."""
         found = self._terms.get(word)
         if found is None:
-            plain = fold(word) if self._fold else word
-            stopped = word in self._stop or plain in self._stop
-            found = "" if stopped else (self._stem(plain) if self._stem else plain)
-            if len(self._terms) >= _CACHE_LIMIT:  # a bound, so that indexing runs in constant memory
+            found = self.make_term(word)
+            if len(self._terms) >= CACHE_LIMIT:
                 self._terms.clear()
             self._terms[word] = found
         return found
 
+    def make_term(self, word: str) -> str:
+        """Return what ``term`` does, worked out anew."""
+        plain = fold(word) if self._fold else word
+        if word in self._stop or plain in self._stop:
+            return ""
+        return self._stem(plain) if self._stem else plain
+
+    @staticmethod
+    def words(text: str) -> list[str]:
+        """Return the words of a text in lower case, in order, repeated ones repeated."""
+        return _WORD.findall(_lower(text))
+
     def terms(self, text: str) -> list[str]:
         """Return the terms of a text in order, repeated ones repeated."""
         term = self.term
-        return [t for word in _WORD.findall(_lower(text)) if (t := term(word))]
+        return [t for word in self.words(text) if (t := term(word))]
 
     def matched(self, query: str, text: str) -> tuple[str, ...]:
         """Return the words of ``query``, as spelled there, whose terms occur in ``text``."""

@@ -16,12 +16,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rac.retrieval.analyzer import Analyzer
+from rac.retrieval.analyzer import CACHE_LIMIT, Analyzer
 from rac.retrieval.postings import Postings, PostingsWriter, Ranked
 from rac.retrieval.settings import IndexSettings
 from rac.retrieval.vocabulary import Vocabulary, write_vocabulary
 
 NAME = "bm25"
+
+
+class _Numbers(dict[str, int]):
+    """Word -> number of its term, -1 for a stop word. A new word is looked up when it is first asked for.
+
+    One look-up per word of the corpus, by ``map`` without a line of Python: look-ups are most of what building costs.
+    """
+
+    def __init__(self, analyzer: Analyzer, terms: dict[str, int]) -> None:
+        super().__init__()
+        self._analyzer, self._terms = analyzer, terms
+
+    def __missing__(self, word: str) -> int:
+        term = self._analyzer.make_term(word)
+        number = self._terms.setdefault(term, len(self._terms)) if term else -1
+        if len(self) >= CACHE_LIMIT:
+            self.clear()
+        self[word] = number
+        return number
 
 
 class BM25Writer:
@@ -33,23 +52,27 @@ class BM25Writer:
     def __init__(self, folder: Path, settings: IndexSettings) -> None:
         folder.mkdir()
         self._folder, self._settings = folder, settings
-        self._analyzer = Analyzer(settings)
         self._numbers: dict[str, int] = {}
+        self._analyzer = Analyzer(settings)
+        self._number_of = _Numbers(self._analyzer, self._numbers)
         self._lengths = array("i")
         self._postings = PostingsWriter(folder)
 
     def add(self, texts: Sequence[str]) -> None:
         """Index entries; their rows go on from those added before."""
-        numbers, lengths, first = self._numbers, [], len(self._lengths)
+        first = len(self._lengths)
         flat: list[int] = []
+        words_of: list[int] = []
         for text in texts:
-            terms = self._analyzer.terms(text)
-            flat.extend([numbers.setdefault(term, len(numbers)) for term in terms])
-            lengths.append(len(terms))
-        self._lengths.extend(lengths)
-        rows = np.repeat(np.arange(len(texts), dtype=np.int64), lengths)
-        size = max(len(numbers), 1)
-        keys, counts = np.unique(rows * size + np.asarray(flat, np.int64), return_counts=True)
+            words = self._analyzer.words(text)
+            flat.extend(map(self._number_of.__getitem__, words))
+            words_of.append(len(words))
+        numbers = np.array(flat, np.int64)
+        known = numbers >= 0
+        numbers, rows = numbers[known], np.repeat(np.arange(len(texts), dtype=np.int64), words_of)[known]
+        self._lengths.extend(np.bincount(rows, minlength=len(texts)).tolist())
+        size = max(len(self._numbers), 1)
+        keys, counts = np.unique(rows * size + numbers, return_counts=True)
         self._postings.add(keys // size + first, keys % size, counts)
 
     def finish(self) -> dict[str, Any]:
