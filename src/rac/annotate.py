@@ -108,7 +108,7 @@ def export_sheets(
             "no question has a word in it, so there is nothing to annotate; give predictions with questions"
         )
     drawn = set(ids if queries is None else rng.sample(ids, min(queries, len(ids))))
-    items = _items([a for a in usable if a.id in drawn], seed)
+    items = items_of([a for a in usable if a.id in drawn], seed)
     order = sorted(items)
     rng.shuffle(order)
     common = order[: round(overlap * len(order))]
@@ -117,7 +117,7 @@ def export_sheets(
         sheets[position % annotators].append(name)
     for number, sheet in enumerate(sheets, start=1):
         rng.shuffle(sheet)
-        write_text(folder / f"sheet-{number}.csv", _sheet_text([items[name] for name in sheet]))
+        write_text(folder / f"sheet-{number}.csv", sheet_text([items[name] for name in sheet]))
     write_text(folder / "guideline.md", GUIDELINE)
     key = {name: {k: v for k, v in item.items() if k not in ("query", "passages")} for name, item in items.items()}
     write_json(
@@ -134,7 +134,7 @@ def export_sheets(
     return ExportCounts(len(drawn), len(items), sum(map(len, sheets)), merged, left_out)
 
 
-def _items(asked: Sequence[Asked], seed: int) -> dict[str, dict[str, Any]]:
+def items_of(asked: Sequence[Asked], seed: int) -> dict[str, dict[str, Any]]:
     """Return item name -> what is asked and by whom; names tell nothing and are the same for the same seed."""
     items: dict[str, dict[str, Any]] = {}
     for a in sorted(asked, key=lambda a: (a.id, a.system)):
@@ -159,13 +159,14 @@ def _passages_text(passages: Sequence[Passage]) -> str:
     return "\n".join(lines)
 
 
-def _sheet_text(items: Sequence[Mapping[str, Any]]) -> str:
+def sheet_text(items: Sequence[Mapping[str, Any]], columns: Sequence[str] = COLUMNS) -> str:
+    """Return a sheet as CSV: one row an item, the columns behind ``question`` empty."""
     handle = io.StringIO(newline="")
     writer = csv.writer(handle)
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     for item in items:
         row = [item["name"], *(safe_cell(item[name]) for name in ("query", "passages", "question"))]
-        writer.writerow([*row, *([""] * (len(COLUMNS) - len(row)))])
+        writer.writerow([*row, *([""] * (len(columns) - len(row)))])
     # Spreadsheets take a file without a byte-order mark for a local encoding.
     return "\ufeff" + handle.getvalue()
 

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rac.cli.report import pack as pack_command
+from rac.errors import DataError, UserError
+from rac.files import read_json
+from rac.report.bars import Bar, bars_of, in_words
+from rac.report.results import render_results
+from rac.report.seeds import groups_of_seeds, over_seeds
+from rac.report.stored import load, pack
+from run_support import finished_run
+
+LEVEL = {
+    "base": 0.1, "template": 0.9, "ungrounded": 0.3, "grounded": 0.6, "rac-paper": 0.65, "rac": 0.88, "gold": 0.95
+}  # fmt: skip
+
+
+def score(d: str, system: str, number: int) -> dict[str, float | None]:
+    """Scores by which every bar is met but the one on repeated options."""
+    wobble = 0.03 * (number % 4)
+    lower = {"ungrounded": 2, "grounded": 4}.get(system, 20)
+    return {
+        "headline": LEVEL[system] - wobble,
+        "info": LEVEL[system],
+        "good": float(number % 20 > 0) if system in ("rac", "gold", "template") else float(number % 2),
+        "hallucinated": float(number % lower == 0),
+        "same_option": float(number % 20 < 2) if system == "rac" else 0.0,
+        "options": 2.0,
+        "rouge_l": None if system == "gold" else 0.5 + wobble - (0.005 if system == "rac" else 0.0),
+    }
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return finished_run(tmp_path_factory.mktemp("study") / "run", list(LEVEL), score).path
+
+
+def verdicts(bars: list[Bar]) -> dict[str, bool | None]:
+    return {bar.name: bar.met for bar in bars}
+
+
+def test_bars_are_met_and_missed_by_the_numbers(study: Path) -> None:
+    bars = bars_of(read_json(study / "metrics.json"), "claqua")
+    assert verdicts(bars) == {
+        "headline: rac above grounded": True,
+        "headline: grounded above ungrounded": True,
+        "headline: rac above base": True,
+        "headline: rac above rac-paper": True,
+        "good questions, gold passages": True,
+        "good questions, retrieved passages": True,
+        "hallucinated": True,
+        "same option twice": False,
+        "ROUGE-L, all queries": True,
+        "ROUGE-L, natural queries": True,
+        "options offered": True,
+        "headline against template": True,
+        "retrieval gain (ΔnDCG@10) above template": None,
+    }
+    text = in_words("claqua", bars)
+    assert text.startswith("On claqua, 11 of 12 bars are met (")
+    assert "Missed: same option twice: 10.0 %, wanted under 3 %." in text
+    assert text.endswith("Not measured: retrieval gain (ΔnDCG@10) above template.")
+
+
+def changed(metric: str, value: float, system: str = "rac") -> Any:
+    def other(d: str, name: str, number: int) -> dict[str, float | None]:
+        return {**score(d, name, number), **({metric: value} if name == system else {})}
+
+    return other
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "bar"),
+    [
+        ("headline", 0.5, "headline: rac above grounded"),
+        ("headline", 0.8, "headline against template"),
+        ("good", 0.8, "good questions, retrieved passages"),
+        ("hallucinated", 0.2, "hallucinated"),
+        ("rouge_l", 0.4, "ROUGE-L, natural queries"),
+        ("options", 1.7, "options offered"),
+    ],
+)
+def test_each_bar_can_be_missed(tmp_path: Path, metric: str, value: float, bar: str) -> None:
+    run = finished_run(tmp_path / "run", list(LEVEL), changed(metric, value), queries=24)
+    assert verdicts(bars_of(read_json(run / "metrics.json"), "claqua"))[bar] is False
+
+
+def test_other_benchmarks_are_held_against_grounded_only(tmp_path: Path) -> None:
+    systems = ["grounded", "rac", "gold"]
+    fine = finished_run(tmp_path / "a", systems, score, source="white-sharc", name="sharc")
+    found = verdicts(bars_of(read_json(fine / "metrics.json"), "white-sharc"))
+    # ROUGE-L is half a point lower for every query: little, and significant.
+    assert found == {
+        "headline: rac against grounded": True,
+        "ROUGE-L: rac against grounded": False,
+        "informativeness: rac against grounded": True,
+    }
+    page = render_results([fine.path])
+    assert page.splitlines()[2].startswith("On sharc (white-sharc), 2 of 3 bars are met")
+
+
+def test_the_page_is_the_same_from_the_run_and_from_its_compact_form(study: Path, tmp_path: Path) -> None:
+    size = pack(study, tmp_path / "packed")
+    assert size == sum(p.stat().st_size for p in (tmp_path / "packed").iterdir())
+    first = {p.name: p.read_bytes() for p in (tmp_path / "packed").iterdir()}
+    assert not any(b"Dumbarton" in (gzip.decompress(b) if n.endswith("gz") else b) for n, b in first.items())
+    pack(study, tmp_path / "packed")
+    assert {p.name: p.read_bytes() for p in (tmp_path / "packed").iterdir()} == first
+    page = render_results([study])
+    assert render_results([tmp_path / "packed"]) == page
+    # The first paragraph says what is met; every table, the systems and the questions follow.
+    assert page.splitlines()[2].startswith("On study (claqua), 11 of 12 bars are met")
+    for part in (
+        "| rac | stage 2 by the recipe |", "| study (claqua) | same option twice | under 3 % | 10.0 % | **missed** |",
+        "### D = retrieved, natural", "`rac` minus each other system", "- rac: rac asks about luna 0?",
+        "training target\\_tokens 40",
+    ):  # fmt: skip
+        assert part in page, part
+
+
+def test_seeds_share_a_table_of_averaged_scores(tmp_path: Path) -> None:
+    systems = ["grounded", "rac"]
+    runs = []
+    for seed, level in ((0, 0.8), (1, 0.6), (2, 0.7)):
+        run = finished_run(
+            tmp_path / str(seed), systems, changed("headline", level), seed=seed, queries=12, sources=["retrieved"]
+        )
+        runs.append(run.path)
+    other = finished_run(tmp_path / "other", systems, score, name="other", queries=12, sources=["retrieved"])
+    groups = groups_of_seeds([load(p) for p in [*runs, other.path]])
+    assert [len(group) for group in groups] == [3, 1]
+    found = over_seeds(groups[0], "retrieved")
+    assert found.seeds == (0, 1, 2)
+    assert found.table["systems"]["rac"]["headline"]["mean"] == pytest.approx(0.7)
+    assert found.by_seed["rac"]["headline"] == pytest.approx([0.8, 0.6, 0.7])
+    page = render_results([*runs, other.path])
+    assert page.count("\n## study\n") == 1
+    assert "mean of 3 seeds (seeds 0, 1, 2)" in page
+    assert "0.800, 0.600, 0.700" in page
+    assert "What follows is of seed 0." in page
+
+
+def test_two_runs_with_one_seed_are_two_runs(tmp_path: Path) -> None:
+    runs = [finished_run(tmp_path / n, ["grounded", "rac"], score, queries=6).path for n in ("a", "b")]
+    assert [len(group) for group in groups_of_seeds([load(p) for p in runs])] == [1, 1]
+
+
+def test_what_is_no_finished_run_is_refused(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="neither a run directory nor a run in compact form"):
+        load(tmp_path)
+    run = finished_run(tmp_path / "run", ["rac"], score, queries=4)
+    (run / "stages/metrics.json").unlink()
+    with pytest.raises(UserError, match="has no metrics yet"):
+        render_results([run.path])
+    pack(study, tmp_path / "packed")
+    (tmp_path / "packed/scores-gold.json.gz").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"scores-gold.json.gz: is damaged .* pack the run again"):
+        load(tmp_path / "packed")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="so it is not replaced"):
+        pack_command(study, tmp_path / "mine")
+    assert (tmp_path / "mine/notes.txt").read_text() == "mine"
