@@ -11,7 +11,7 @@ from entailment_support import FakeModel
 from rac.errors import UserError
 from rac.metrics.entailment import EntailmentScorer, load_entailment, token_batches
 from rac.metrics.entailment_cache import EntailmentCache, cache_key
-from rac.metrics.entailment_windows import HEAD_WORDS, OVERLAP_WORDS, split_sentences, windows
+from rac.metrics.entailment_windows import HEAD_WORDS, OVERLAP_WORDS, spell_lifetimes, split_sentences, windows
 from rac.records import Passage
 
 words = st.lists(
@@ -76,6 +76,19 @@ def test_sentences_end_neither_at_initials_nor_at_abbreviations() -> None:
 @settings(deadline=None, max_examples=100)
 def test_sentences_keep_every_word_in_order(text: str) -> None:
     assert " ".join(split_sentences(text)).split() == text.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("A (October 27, 1909 – September 24, 2006) was", "A (born October 27, 1909, died September 24, 2006) was"),
+        ("A (born 3 May 1879 – 1955) was", "A (born 3 May 1879, died 1955) was"),
+        ("A (1899–) was", "A (born 1899) was"),
+        ("Dune (1984 film): A (1984) is 4 km (2.5 mi) long", "Dune (1984 film): A (1984) is 4 km (2.5 mi) long"),
+    ],
+)
+def test_lifetimes_are_spelled_out_and_nothing_else(text: str, spelled: str) -> None:
+    assert spell_lifetimes(text) == spelled
 
 
 # ---- scorer

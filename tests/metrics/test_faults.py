@@ -114,5 +114,11 @@ def test_fitting_puts_supported_claims_above_faulty_ones() -> None:
 
 def test_tau_lets_at_most_the_rate_through() -> None:
     scores = np.array([0.1, *[0.5 + i / 1000 for i in range(99)]])
-    assert (scores < threshold(scores, 0.05)).mean() <= 0.05
-    assert threshold(np.full(10, 0.7)) < 0.7
+    below = np.linspace(0.0, 0.3, 50)
+    assert (scores < threshold(scores, below, rate=0.05)).mean() <= 0.05
+    assert threshold(np.full(10, 0.7), np.array([0.1])) == pytest.approx(0.4)
+    assert threshold(np.full(10, 0.7), np.array([])) < 0.7
+    # A few wrong labels do not drag it down, and it lies where both sides part.
+    assert 0.3 < threshold(np.array([0.1] + [0.8] * 40), np.array([0.2, 0.3, 0.9])) < 0.8
+    heavy = threshold(np.array([0.5, *[0.8] * 30]), np.array([0.1, 0.6]), np.array([1.0, 9.0]))
+    assert 0.6 < heavy < 0.8

@@ -22,6 +22,9 @@ _ABBREVIATION = re.compile(
     r"e\.g|i\.e|etc|cf|Vol|vol|pp|Inc|Ltd|Co|Corp|Bros|U\.S|U\.K|a\.m|p\.m|Jan|Feb|Mar|Apr|Aug|Sept|Oct|Nov|Dec))\.$"
 )
 _BREAK = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9À-ÖØ-Þ])|\n{2,}")
+_LIFETIME = re.compile(
+    r"\((?P<birth>[^()\d]{0,20}[^()]{0,12}?\b\d{3,4})\s*[-–—]+\s*(?P<death>[^()]{0,30}?\b\d{3,4})?\)"
+)
 _SPACE = re.compile(r"\s+")
 
 
@@ -75,6 +78,21 @@ def windows(passage: Passage, *, sentences: int = 2, max_words: int = WINDOW_WOR
     texts = [" ".join(body) for body in bodies]
     made = [f"{first}: {text}" if first else text for text in texts] or ([first] if first else [])
     return made + heads[1:]
+
+
+def spell_lifetimes(window: str) -> str:
+    """Return a premise with "(1879–1955)" as "(born 1879, died 1955)": what biographies leave unsaid.
+
+    >>> spell_lifetimes("Anna Berg (author): Anna Berg (3 May 1879 – 1955) wrote novels.")
+    'Anna Berg (author): Anna Berg (born 3 May 1879, died 1955) wrote novels.'
+    """
+
+    def spelled(found: re.Match[str]) -> str:
+        birth, death = found["birth"].strip(), found["death"]
+        born = birth if birth.lower().startswith("born") else f"born {birth}"
+        return f"({born}, died {death.strip()})" if death else f"({born})"
+
+    return _LIFETIME.sub(spelled, window)
 
 
 def _pieces(words: list[str], max_words: int) -> list[list[str]]:

@@ -13,7 +13,8 @@ A claim that names passages of D by their titles is about those: "Mars (moon)" h
 NOT-TYPE claims ask for a passage of that title that lacks the type; entailment models do not see what is missing, so
 they are scored by words and types alone. ATTRIBUTE claims ("when you ask for the ship builder of Luna") are scored with
 the parameters for words alone, moved so that both sets share tau: what a text speaks of is not what it states, and on
-the open half of the labelled outputs the embedded model lowered their balanced accuracy from 0.95 to 0.61. The parameters are fitted on labelled claims of training data
+the open half of the labelled outputs the embedded model lowered their balanced accuracy from 0.95 to 0.61.
+The parameters are fitted on labelled claims of training data
 (``rac.metrics.fitting``), one set with entailment and one without, and shipped in ``support.json``.
 
 Range 0..1. Cost: words 0.3 ms a question; entailment as many model rows as there are different (window, claim) pairs.
@@ -228,7 +229,7 @@ def entailment_features(
     items: Sequence[tuple[str, Sequence[Claim], Sequence[Passage]]], scorer: EntailmentScorer | PairRecorder
 ) -> list[Floats | None]:
     """Return e_ij per item: the pairs of all items in one call, TOPIC claims in either polarity."""
-    from rac.metrics.entailment_windows import windows
+    from rac.metrics.entailment_windows import spell_lifetimes, windows
 
     pairs: dict[bool, list[tuple[str, str]]] = {False: [], True: []}
     places: dict[bool, list[tuple[int, int, int]]] = {False: [], True: []}
@@ -239,7 +240,7 @@ def entailment_features(
         for i, passage in enumerate(passages):
             identity = f"{passage.title}\0{passage.types}\0{passage.description}\0{passage.text}"
             if identity not in cached:
-                cached[identity] = windows(passage)
+                cached[identity] = [spell_lifetimes(window) for window in windows(passage)]
             for j, claim in enumerate(claims):
                 if claim.kind in ("NOT-TYPE", "ATTRIBUTE"):
                     continue
