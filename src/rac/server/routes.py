@@ -41,17 +41,31 @@ from rac.server.waiting import events, unless_client_leaves
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": description}
     for status, description in {
+        400: "The body is not JSON that can be read.",
         401: "No valid API key.",
         408: "The body arrived too slowly.",
         413: "The body is too large.",
+        421: "Not addressed to one of this service's host names.",
         422: "The request cannot work; `details` says where.",
         429: "Too many requests, or the queue is full; see Retry-After.",
+        500: "Something went wrong here; the log has it under the request_id.",
         503: "Not ready, or a part cannot be reached; see Retry-After.",
         504: "Time is up; generation was stopped.",
     }.items()
 }
 _NO_PART: dict[int | str, dict[str, Any]] = {
     409: {"model": ErrorAnswer, "description": "The service was started without what this needs."}
+}
+
+_EVENT = {
+    "description": "One event; `data` is JSON: {text} of a token, {reason} of retract, the whole answer of result, or "
+    "the error's {code, message, request_id}.",
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["token", "retract", "result", "error"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
 }
 
 
@@ -82,7 +96,7 @@ def make_router(service: ClarifyService) -> APIRouter:
     @router.post(
         "/clarify",
         response_model=ClarifyAnswer | ClarifyAnswers,
-        responses=_NO_PART | {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses=_NO_PART | {200: {"content": {"text/event-stream": {"schema": _EVENT}}}},
         summary="Ask one clarifying question",
     )
     async def clarify(request: Request, body: ClarifyRequest) -> Any:
@@ -208,7 +222,11 @@ def make_router(service: ClarifyService) -> APIRouter:
 
     @router.post(
         "/feedback",
-        responses=_NO_PART | {507: {"model": ErrorAnswer, "description": "Not stored: send it again."}},
+        responses=_NO_PART
+        | {
+            200: {"model": FeedbackAnswer, "description": "Stored before, under the same feedback_id."},
+            507: {"model": ErrorAnswer, "description": "Not stored: send it again."},
+        },
         status_code=201,
         response_model=FeedbackAnswer,
         summary="Say what came of a question",
