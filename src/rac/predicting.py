@@ -1,67 +1,229 @@
-"""Predict over a file: one greedy question for each example, resumable and in order."""
+"""Predict over a file: one greedy question for each example, resumable and in order, on one machine or several.
+
+What became of each item is written down as soon as it is known, in ``OUTPUT.part``; the output itself appears at the
+end, as a whole, in the order of the examples. An item that fails does not stop the others: its prediction is empty and
+says why.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rac.asking import Asker
 from rac.errors import UserError
-from rac.files import ResumableLines, read_records, sha256_file, sha256_json, write_records
+from rac.files import ResumableLines, parse_record, read_records, sha256_file, sha256_json, write_records
 from rac.progress import Progress
-from rac.prompting import build_prompt
+from rac.prompting import Prompt, build_prompt
 from rac.records import ClarificationExample, Passage, Prediction
+
+if TYPE_CHECKING:
+    from rac.generation.openai_settings import OpenAIServer
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 16
+BATCH = 16
+"""Examples that are asked about together, and at most lost when the process is killed."""
+
+NOTHING_RETRIEVED = "nothing was retrieved"
 
 
-def predict_file(asker: Asker, examples_path: Path, output: Path, *, top_k: int | None = None) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one example.
+
+    Attributes:
+        prediction: What is written; without a question its ``reason`` says why.
+        again: Whether asking again may help (a server was down); such an item is not taken for done.
+    """
+
+    prediction: Prediction
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a file.
+
+    Attributes:
+        written: Predictions in the output.
+        failures: Reason -> items that have no question because of it.
+        again: Items that the same call would ask about again.
+    """
+
+    written: int
+    failures: dict[str, int]
+    again: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """From what ``Asker.open`` makes an asker: plain values, so that other processes can open the same one.
+
+    The fields are the arguments of ``Asker.open``.
+    """
+
+    name: str
+    system: str | None = None
+    index: str | None = None
+    openai: OpenAIServer | None = None
+
+    def open(self) -> Asker:
+        """Open it."""
+        return Asker.open(self.name, system=self.system, index=self.index, openai=self.openai)
+
+
+Asking = Callable[[Sequence[ClarificationExample]], Iterable[Outcome]]
+"""Asks about examples and yields what became of them, in any order."""
+
+
+def predict_file(
+    asker: Asker, examples_path: Path, output: Path, *, top_k: int | None = None, asking: Asking | None = None
+) -> Summary:
     """Write a prediction for each example of a file, in its order.
 
-    An interrupted run leaves ``OUTPUT.part`` beside the output, and the same call goes on from there.
+    An interrupted run leaves ``OUTPUT.part`` beside the output, and the same call goes on from there; so it does where
+    a server failed for some items, and then asks about these only.
 
     Args:
         asker: The model, with an index where examples bring no passages.
         examples_path: Examples; their passages, where they have any, are D.
         output: Where the predictions are written, at the end, as a whole.
         top_k: How many passages to retrieve.
+        asking: What asks instead of ``asker`` in this process.
 
-    Returns:
-        How many predictions were written, and how many of them are empty because nothing was retrieved.
+    Raises:
+        UserError: without any example, or without an index where one is needed.
     """
     examples = read_records(examples_path, ClarificationExample)
     if not examples:
         raise UserError(f"{examples_path} holds no example; each line is one JSON object with at least id and query")
-    digest = sha256_json([sha256_file(examples_path), asker.name, top_k, asker.settings.model_dump(mode="json")])
-    lines = ResumableLines(output.with_name(output.name + ".part"), digest)
-    contexts: dict[str, list[Passage]] = {}
-    for example in examples:
-        contexts[example.id] = list(example.passages) or asker.retrieve(example.query, top_k)
-    todo = [e for e in examples if e.id not in lines.done]
-    with Progress("predicting", len(examples), unit="queries", done=len(lines.done)) as progress:
-        for start in range(0, len(todo), _CHUNK):
-            chunk = todo[start : start + _CHUNK]
-            askable = [e for e in chunk if contexts[e.id]]
-            prompts = [
-                build_prompt(asker.tokenizer, e.query, contexts[e.id] if asker.grounded else None, asker.settings).ids
-                for e in askable
-            ]
-            asked = asker.generator.greedy(prompts, label="") if prompts else []
-            found = {e.id: candidate.text for e, candidate in zip(askable, asked, strict=True)}
-            lines.add({e.id: found.get(e.id, "") for e in chunk})
-            progress.advance(len(chunk))
-    predictions = [
-        Prediction(
-            id=e.id,
-            question=lines.done[e.id],
-            system=asker.name,
-            passages=tuple(contexts[e.id]),
-            reason="" if contexts[e.id] else "nothing was retrieved",
+    if asker.index is None and any(not e.passages for e in examples):
+        without = next(e.id for e in examples if not e.passages)
+        raise UserError(
+            f"example '{without}' of {examples_path} brings no passages and there is no index to retrieve from: give "
+            "--index INDEX, or use a run directory"
         )
-        for e in examples
-    ]
+    digest = sha256_json([sha256_file(examples_path), identity(asker), top_k, asker.settings.model_dump(mode="json")])
+    part = output.with_name(output.name + ".part")
+    lines = ResumableLines(part, digest)
+    todo = [e for e in examples if e.id not in lines.done]
+    if len(todo) < len(examples):
+        log.info("%d of %d examples were asked about before", len(examples) - len(todo), len(examples))
+    passing: dict[str, Prediction] = {}
+    with Progress("predicting", len(examples), unit="queries", done=len(lines.done)) as progress:
+        for outcome in (asking or (lambda some: ask_in_batches(asker, some, top_k)))(todo):
+            prediction = outcome.prediction
+            if outcome.again:
+                passing[prediction.id] = prediction
+            elif prediction.id not in lines.done:
+                lines.add({prediction.id: prediction.to_dict()})
+            progress.advance()
+    predictions = [passing.get(e.id) or parse_record(Prediction, lines.done[e.id], part) for e in examples]
     write_records(output, predictions, model=asker.name)
-    lines.remove()
-    return len(predictions), sum(not contexts[e.id] for e in examples)
+    if not passing:
+        lines.remove()
+    return Summary(len(predictions), dict(Counter(p.reason for p in predictions if not p.question)), len(passing))
+
+
+def identity(asker: Asker) -> str:
+    """Return a hash of what asks: its name, and a sample of every weight, so that a retrained model is another one."""
+    digest = hashlib.sha256(asker.name.encode())
+    model = getattr(asker.generator, "model", None)
+    if model is not None:
+        for name, tensor in sorted(model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.flatten()[:64].float().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def ask_in_batches(asker: Asker, examples: Sequence[ClarificationExample], top_k: int | None) -> Iterator[Outcome]:
+    """Ask about examples, batch by batch with a model in this process, all at once with a server."""
+    if hasattr(asker.generator, "greedy") and not hasattr(asker.generator, "ask"):
+        for first in range(0, len(examples), BATCH):
+            yield from _ask_locally(asker, examples[first : first + BATCH], top_k)
+    else:
+        yield from _ask_server(asker, examples, top_k)
+
+
+def _prepare(
+    asker: Asker, example: ClarificationExample, top_k: int | None
+) -> tuple[list[Passage], Prompt | None, str]:  # fmt: skip
+    """Return D, the prompt, and why there is none."""
+    found = list(example.passages) or asker.retrieve(example.query, top_k)
+    if not found:
+        return found, None, NOTHING_RETRIEVED
+    try:
+        prompt = build_prompt(asker.tokenizer, example.query, found if asker.grounded else None, asker.settings)
+        if hasattr(asker.generator, "check"):
+            asker.generator.check([prompt.ids])
+    except UserError as error:
+        return found, None, str(error)
+    return found, prompt, ""
+
+
+def _outcome(
+    asker: Asker, example: ClarificationExample, found: list[Passage], question: str, reason: str, again: bool = False
+) -> Outcome:
+    if not question and not reason:
+        reason = "the model asked nothing"
+    prediction = Prediction(
+        id=example.id, question=question, system=asker.name, passages=tuple(found), reason="" if question else reason
+    )
+    return Outcome(prediction, again)
+
+
+def _ask_locally(asker: Asker, examples: Sequence[ClarificationExample], top_k: int | None) -> Iterator[Outcome]:
+    prepared = [(e, *_prepare(asker, e, top_k)) for e in examples]
+    prompts = [prompt.ids for _, _, prompt, _ in prepared if prompt is not None]
+    answers = iter(asker.generator.greedy(prompts, label="") if prompts else [])
+    for example, found, prompt, reason in prepared:
+        question = next(answers).text if prompt is not None else ""
+        yield _outcome(asker, example, found, question, reason)
+
+
+def _ask_server(asker: Asker, examples: Sequence[ClarificationExample], top_k: int | None) -> Iterator[Outcome]:
+    from rac.generation.openai_budget import BackendError, BudgetError
+
+    # Bounded groups, so that a large file is not held as prompts all at once.
+    size = 64 * asker.generator.settings.concurrency
+    for first in range(0, len(examples), size):
+        waiting: list[tuple[ClarificationExample, list[Passage], Prompt]] = []
+        for example in examples[first : first + size]:
+            found, prompt, reason = _prepare(asker, example, top_k)
+            if prompt is None:
+                yield _outcome(asker, example, found, "", reason)
+            else:
+                waiting.append((example, found, prompt))
+        chats = [prompt.messages for _, _, prompt in waiting]
+        for position, result in asker.generator.ask(chats, 1, label="", temperature=0.0):
+            example, found, _ = waiting[position]
+            if isinstance(result, BackendError):
+                again = result.retry or isinstance(result, BudgetError)
+                yield _outcome(asker, example, found, "", str(result), again)
+            else:
+                yield _outcome(asker, example, found, result[0].text, "")
+
+
+def with_system(name: str, system: str | None, server: Any) -> tuple[str | None, Any]:
+    """Return the system and the server to ask: ``openai`` is the server that the run's recipe names.
+
+    Raises:
+        UserError: if the recipe names no model on a server.
+    """
+    if system != "openai":
+        return system, server
+    from rac.config import load_recipe
+
+    recipe = Path(name) / "recipe.yaml"
+    if not recipe.exists():
+        raise UserError(f"{name} is no run directory, so it names no server: give --server FILE instead of --system")
+    settings = load_recipe(recipe).openai
+    if not settings.model:
+        raise UserError(f"{recipe} names no model on a server: set openai.url and openai.model there, or give --server")
+    return None, settings

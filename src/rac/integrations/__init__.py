@@ -1,0 +1,1 @@
+"""Thin adapters for frameworks that users already run; each needs its extra (``langchain``, ``mcp``, ``ray``)."""
