@@ -125,13 +125,15 @@ def _read_passages(path: Path) -> list[Passage]:
 
 def index_of_corpus(corpus: str) -> Any:
     """Index a corpus for this call; the index is kept in the cache and brought up to date when documents change."""
-    from rac.corpus import named_corpus
+    from rac.corpus import is_index, named_corpus
     from rac.files import sha256_json
     from rac.models import cache_dir
     from rac.retrieval import open_index
     from rac.retrieval.refresh import index_corpus
     from rac.retrieval.settings import IndexSettings
 
+    if is_index(corpus):
+        return open_index(Path(corpus))
     named = named_corpus(corpus) is not None
     folder = cache_dir() / "indexes" / sha256_json(corpus if named else str(Path(corpus).resolve()))[:24]
     if named and folder.exists():
