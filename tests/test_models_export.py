@@ -14,7 +14,7 @@ from gguf import GGUFReader
 from rac.errors import UserError
 from rac.files import write_json
 from rac.models import load_model
-from rac.models_export import check_gguf, export_adapter, export_gguf, export_merged, write_gguf
+from rac.models_export import check_gguf, check_in_llama_cpp, export_adapter, export_gguf, export_merged, write_gguf
 from rac.models_tokenizer import tokenizer_fields
 from tests_support import byte_tokenizer, tiny_model
 
@@ -185,6 +185,20 @@ def test_an_adapter_alone(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="full model"):
         export_adapter(tmp_path / "base", tmp_path / "no")
     assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.extra
+def test_llama_cpp_loads_the_file_and_gives_the_same_text(tmp_path: Path) -> None:
+    pytest.importorskip("xllamacpp", reason="the extra llama is not installed")
+    model, tokenizer = model_of(), merging_tokenizer()
+    write_gguf(model, tokenizer, tmp_path / "m.gguf", dtype="f32")
+    assert check_in_llama_cpp(tmp_path / "m.gguf", model, tokenizer, PROMPTS[:1], max_new_tokens=8, threads=1) == 0
+    other = spread(tiny_model(seed=3, vocab_size=261))
+    torch.nn.init.normal_(other.lm_head.weight, std=3.0)
+    assert check_in_llama_cpp(tmp_path / "m.gguf", other, tokenizer, PROMPTS[:1], max_new_tokens=8, threads=1) == 1
+    (tmp_path / "no.gguf").write_bytes(b"GGUF, but no model")
+    with pytest.raises(UserError, match="cannot load"):
+        check_in_llama_cpp(tmp_path / "no.gguf", model, tokenizer, PROMPTS[:1])
 
 
 @pytest.mark.model

@@ -1,6 +1,7 @@
 """Write a model so that other engines load it: GGUF (llama.cpp, Ollama), merged weights or an adapter (vLLM, peft).
 
-A GGUF file is checked by reading it back with ``transformers`` and comparing greedy output (``check_gguf``).
+A GGUF file is checked by comparing greedy output: read back with ``transformers`` (``check_gguf``), and in llama.cpp
+itself where the extra ``llama`` is installed (``check_in_llama_cpp``).
 """
 
 from __future__ import annotations
@@ -215,4 +216,56 @@ def check_gguf(
                     )[0].tolist()
                 )  # fmt: skip
         different += outputs[0] != outputs[1]
+    return different
+
+
+def check_in_llama_cpp(
+    path: Path | str, model: Any, tokenizer: Any, prompts: Sequence[str], *, max_new_tokens: int = 32, threads: int = 0
+) -> int:
+    """Load a GGUF file into llama.cpp and count for how many prompts its greedy text differs from the model's.
+
+    llama.cpp gets the prompts as text, so that its reading of the tokenizer is checked as well.
+
+    Args:
+        path: The file.
+        model: The model that was written, with its adapter merged or active.
+        tokenizer: Its tokenizer.
+        prompts: Rendered prompts.
+        max_new_tokens: Tokens compared.
+        threads: Threads of llama.cpp; 0 leaves it to llama.cpp.
+
+    Raises:
+        UserError: if llama.cpp is not installed, or cannot load the file.
+    """
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise UserError(
+            "checking in llama.cpp needs xllamacpp, which is not installed: pip install 'rac-clarify[llama]'"
+        ) from error
+    import torch
+
+    settings = xllamacpp.CommonParams()
+    settings.model.path = str(path)
+    settings.n_ctx, settings.n_parallel, settings.warmup, settings.verbosity = 2048, 1, False, -1
+    if threads:
+        settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads
+    try:
+        server = xllamacpp.Server(settings)
+    except RuntimeError as error:
+        raise UserError(f"llama.cpp cannot load {path}: {error}") from error
+    different = 0
+    for prompt in prompts:
+        reply = server.handle_completions(
+            {"prompt": prompt, "temperature": 0, "n_predict": max_new_tokens, "max_tokens": max_new_tokens}
+        )
+        ids = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").input_ids
+        with torch.inference_mode():
+            row = model.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, num_beams=1,
+                max_new_tokens=max_new_tokens, eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+            )[0, ids.shape[1] :].tolist()  # fmt: skip
+        text = tokenizer.decode(row, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        different += reply["choices"][0]["text"].strip() != text.strip()
     return different

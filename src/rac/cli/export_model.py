@@ -23,7 +23,7 @@ def export_model(kind: str, source: str, output: Path, system: str | None, dtype
         output: The file (gguf) or folder.
         system: Which model of a run; the last one trained if None.
         dtype: Of the weights; f16 (gguf) or float32 (merged) if None.
-        check: Read a GGUF file back and compare greedy output.
+        check: Compare a GGUF file's greedy output, read back and, where it is installed, in llama.cpp.
     """
     from rac.models_export import export_adapter, export_gguf, export_merged
 
@@ -74,19 +74,28 @@ def _find(source: str, system: str | None) -> str | Path:
 
 
 def _check(model: str | Path, output: Path, dtype: str) -> None:
+    import importlib.util
+
     from rac.models import load_model
-    from rac.models_export import check_gguf
+    from rac.models_export import check_gguf, check_in_llama_cpp
     from rac.prompting import build_prompt
 
     loaded, tokenizer = load_model(model)
     prompts = [build_prompt(tokenizer, query, None).text for query in _CHECKED_QUERIES]
-    different = check_gguf(output, loaded, tokenizer, prompts)
-    if different and dtype == "f32":
-        raise UserError(
-            f"{output} was written, but gives another greedy output than the model for {different} of {len(prompts)} "
-            "prompts: do not use it, and report this with the model's name"
+    checks = {"Read back by transformers": check_gguf}
+    if importlib.util.find_spec("xllamacpp") is not None:
+        checks["In llama.cpp"] = check_in_llama_cpp
+    for name, check in checks.items():
+        different = check(output, loaded, tokenizer, prompts)
+        if different and dtype == "f32":
+            raise UserError(
+                f"{output} was written, but gives another greedy output than the model for {different} of "
+                f"{len(prompts)} prompts ({name[0].lower()}{name[1:]}): do not use it, and report this with the "
+                "model's name"
+            )
+        typer.echo(
+            f"{name}: {len(prompts) - different} of {len(prompts)} greedy outputs equal the model's"
+            + (f" ({dtype} rounds weights, which can turn a close decision)" if different else "")
         )
-    typer.echo(
-        f"Read back: {len(prompts) - different} of {len(prompts)} greedy outputs equal the model's"
-        + (f" ({dtype} rounds weights, which can turn a close decision)" if different else "")
-    )
+    if len(checks) == 1:
+        typer.echo("Not loaded into llama.cpp itself: pip install 'rac-clarify[llama]' for that check")
