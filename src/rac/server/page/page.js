@@ -75,7 +75,7 @@ function showProblem(error) {
 /** Run one request at a time: a new one stops the one before. */
 async function run(busyText, work) {
   running?.abort();
-  const own = (running = new AbortController());
+  const mine = (running = new AbortController());
   clearInterval(timer);
   $("problem").hidden = true;
   $("key-form").hidden = true;
@@ -84,17 +84,17 @@ async function run(busyText, work) {
   document.body.setAttribute("aria-busy", "true");
   say(busyText);
   try {
-    await work(own.signal);
+    await work(mine.signal);
   } catch (error) {
     if (error.name === "AbortError") {
-      if (running === own) say("Stopped.");
+      if (running === mine) say("Stopped.");
     } else if (error instanceof Problem) showProblem(error);
     else {
       console.error(error);
       showProblem(new Problem(0, "page", "This page failed to show the answer. Try again."));
     }
   } finally {
-    if (running === own) {
+    if (running === mine) {
       running = null;
       const held = document.activeElement === $("stop");
       $("stop").hidden = true;
