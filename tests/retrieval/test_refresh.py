@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rac.corpus import ReadOptions, plaintext
+from rac.corpus import ReadOptions, plaintext, read_corpus
 from rac.corpus.manifest import FILE
 from rac.errors import DataError, UserError
 from rac.records import Passage
@@ -236,3 +236,13 @@ def test_a_single_file_and_a_damaged_manifest(folder: Path) -> None:
     assert "built anew" in note
     with pytest.raises(DataError, match="no such corpus"):
         index_corpus(str(folder / "nope"), IndexSettings(), target)
+
+
+def test_the_passages_of_an_index_are_a_corpus(folder: Path) -> None:
+    refresh(folder)
+    target = folder.parent / "i"
+    assert {p.id for p in read_corpus(target)} == {"a.txt", "b.txt", "c.txt"}
+    index_corpus(str(target), IndexSettings(stemming=False), folder.parent / "other")
+    assert len(open_index(folder.parent / "other")) == 3
+    with pytest.raises(UserError, match="is the index itself"):
+        index_corpus(str(target), IndexSettings(), target)

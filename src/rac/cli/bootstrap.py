@@ -34,7 +34,7 @@ def bootstrap(
     reword_model: Annotated[str, typer.Option(help="The model's name on that server.")] = "",
 ) -> None:
     """Make clarification data from a corpus without labels, with a data card."""
-    from rac.corpus import read_corpus
+    from rac.corpus import is_index, read_corpus
     from rac.corpus.bootstrap import Bootstrap
     from rac.corpus.bootstrap import bootstrap as make
     from rac.errors import UserError
@@ -56,6 +56,8 @@ def bootstrap(
     settings = Bootstrap(examples=examples, top_k=top_k, questions_per_example=questions, faults_per_example=faults)
     with atomic_path(output) as temporary:
         temporary.mkdir()
+        if index is None and is_index(corpus):
+            index = Path(corpus)
         searcher = open_index(index) if index else index_corpus(corpus, IndexSettings(), temporary / "index").index
         checked = SelectionScorer(min_options=2).problem if check else None
         # The corpus is streamed twice instead of kept in memory; the second time from the index, which has it all.

@@ -21,13 +21,14 @@ def read_corpus(
     Args:
         source: ``wikipedia`` for the embedded English summaries; a file, or a folder of files, read in the order of
             their relative paths; ``trec:PATH``, a collection in TREC format; ``ir_datasets:NAME``; or
-            ``datasets:NAME``, a Hugging Face data set by name or folder.
+            ``datasets:NAME``, a Hugging Face data set by name or folder; or the directory of an index, for the
+            passages in it.
         options: How documents are cut, what happens to near duplicates.
         report: Is filled with what was read, skipped and refused; it is also logged when a folder ends.
 
     Raises:
-        DataError: for a missing file or a bad record, naming file, line and field; in a folder only for the whole of
-        it. UserError: for a source that is no corpus, or whose package is not installed.
+        DataError: for a missing file or a bad record, naming file, line and field; in a folder for the whole of it.
+        UserError: for a source that is no corpus, or whose package is not installed.
     """
     from rac.corpus.files import FileCorpus
 
@@ -43,7 +44,7 @@ def read_corpus(
 
 
 def named_corpus(source: str) -> Iterator[Passage] | None:
-    """Stream a corpus that is given by name; None if the source is a path."""
+    """Stream a corpus that is given by name, or the passages of an index; None if the source is another path."""
     from rac.benchmarks.user_collections import is_collection, read_user_collection
     from rac.corpus import tables, wikipedia
 
@@ -53,7 +54,22 @@ def named_corpus(source: str) -> Iterator[Passage] | None:
         return tables.read_datasets(source)
     if source == wikipedia.NAME:
         return wikipedia.read_wikipedia()
+    if is_index(source):
+        from rac.corpus.jsonl import read_jsonl
+        from rac.retrieval.generations import current_generation
+        from rac.retrieval.store import PASSAGES
+
+        return read_jsonl(current_generation(Path(source)) / PASSAGES)
     return None
+
+
+def is_index(source: str) -> bool:
+    """Whether a source is the directory of an index of this machine, whose passages are a corpus as well."""
+    current = Path(source) / "current"
+    try:
+        return current.is_file() and current.read_text(encoding="utf-8").startswith("generation-")
+    except (OSError, ValueError):
+        return False
 
 
 def _without_near_duplicates(
@@ -74,4 +90,4 @@ def _without_near_duplicates(
     report.log()
 
 
-__all__ = ["NearDuplicates", "ReadOptions", "ReadReport", "named_corpus", "read_corpus"]
+__all__ = ["NearDuplicates", "ReadOptions", "ReadReport", "is_index", "named_corpus", "read_corpus"]

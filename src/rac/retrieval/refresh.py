@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rac.corpus import ReadOptions, ReadReport, named_corpus, read_corpus
+from rac.corpus import ReadOptions, ReadReport, is_index, named_corpus, read_corpus
 from rac.corpus.files import FileCorpus
 from rac.corpus.manifest import Manifest, compare, read_files
 from rac.corpus.report import Problem
@@ -62,6 +62,8 @@ def index_corpus(
         UserError: for a corpus without text; see also ``read_corpus`` and ``build_index``.
     """
     options, report = options or ReadOptions(), ReadReport()
+    if is_index(source) and Path(source).resolve() == Path(path).resolve():
+        raise UserError(f"{source} is the index itself; give the corpus that it was made of")
     if settings.strategy == "milvus" or named_corpus(source) is not None:
         passages = read_corpus(source, options, report)
         return Refreshed(build_index(change(passages) if change else passages, settings, path), report)
