@@ -266,8 +266,9 @@ class ClarifyService:
             return await self._in(
                 self._retrieval, partial(asker.index.search_batch, list(queries), depth, explain=explain)
             )
-        except UserError as error:
-            log.warning("the index does not answer: %s", error)
+        except Exception as error:
+            # Clients of index servers raise their own errors, whatever the index makes of the usual ones.
+            log.warning("the index does not answer: %s", error, exc_info=not isinstance(error, UserError))
             # The message may name hosts and files of this machine; it stays in the log.
             raise unavailable("index_unavailable", "the index does not answer: try again in some seconds") from error
 
