@@ -21,6 +21,12 @@ FORMS = (
     "I can tell you about {0} or {1}. Which one?", "Not sure if you mean {0} or {1}.",
     "You could mean {0} or {1}. Which one is it?",
     "To help you better, do you mean {0} or {1}?", "Did you mean {0}? Or {1}?", "DO YOU MEAN {0} OR {1}?",
+    "Could it be that you mean {0}, or is it {1}?", "Shall I search for {0} or for {1}?", "{0} or {1}, which one?",
+    "Both {0} and {1} match your query. Which one do you want?", "Hmm, {0} or {1}?", "Are you after {0} or {1}?",
+    "Select an option:\n[A] {0}\n[B] {1}", "Option 1: {0}. Option 2: {1}. Which one?", "Do you seek {0} or {1}?",
+    "First: {0}; second: {1}. Which one do you mean?", "Is your question related to {0} or {1}?",
+    "Which of {0} and {1} do you mean?", "Would {0} or {1} be what you are looking for?",
+    "May I ask whether you are interested in {0} or {1}?", "Do you by any chance mean {0}, or {1}?",
     "Do you want {0} or do you want {1}", "Are you curious about {0}, {1}, or something else?",
 )  # fmt: skip
 PAIRS = (

@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_BULLET = re.compile(r"(?m)^[ \t]*(?:[-*•·–‣]|\(?\d{1,2}[.)]|\(?[A-Ha-h][.)])[ \t]+(?=\S)")
+_BULLET = re.compile(r"(?m)^[ \t]*(?:[-*•·–‣]|\(?\d{1,2}[.)]|\(?[A-Ha-h][.)]|\[[A-Ha-h]\])[ \t]+(?=\S)")
 _INLINE = re.compile(
     r"(?:(?<=\s)|^|(?<=:))(?:\((?P<inner>\d{1,2}|[A-Ha-h])\)|(?P<outer>\d{1,2}|[A-Ha-h])[.)])\s+(?=\S)"
 )
+_LABEL = re.compile(
+    r"\b(?:(?:option|choice|answer|possibility) ?(?P<mark>\d{1,2}|[a-h])|"
+    r"(?P<order>first|second|third|fourth|fifth)(?:ly)?) ?[:.)-]\s+(?=\S)", re.IGNORECASE,
+)  # fmt: skip
+_ORDER = ("first", "second", "third", "fourth", "fifth")
 _BAR = re.compile(r"[ \t]+\|[ \t]+")
 _BEFORE_BARS = re.compile(r"[?:.!]\s+|\n")
 _ASKS = re.compile(r"\?|:\s*$|\b(?:which|mean|choose|select|pick|options?|choices?|clarify|specify)\b", re.IGNORECASE)
@@ -29,7 +34,7 @@ def find_list(question: str) -> ListBlock | None:
 
     Lists of sentences that nothing asks about are no alternatives; they are read as statements.
     """
-    block = _bulleted(question) or _numbered(question) or _barred(question)
+    block = _bulleted(question) or _numbered(question) or _labelled(question) or _barred(question)
     if block is None:
         return None
     around = f"{question[: block.start]}\n{question[block.end :]}"
@@ -62,6 +67,22 @@ def _numbered(question: str) -> ListBlock | None:
         return None
     ends = [m.start() for m in marks[1:]]
     tail = re.compile(r"[?\n]").search(question, marks[-1].end())
+    ends.append(tail.start() if tail else len(question))
+    return ListBlock(marks[0].start(), ends[-1], [(m.end(), e) for m, e in zip(marks, ends, strict=True)])
+
+
+def _labelled(question: str) -> ListBlock | None:
+    """Return a list whose items have labels: "Option 1: Moon. Option 2: Goddess.", "first: Moon; second: Goddess"."""
+    marks: list[re.Match[str]] = []
+    for mark in _LABEL.finditer(question):
+        place = len(marks)
+        wanted = (str(place + 1), "abcdefgh"[min(place, 7)], _ORDER[min(place, 4)])
+        if (mark.group("mark") or mark.group("order")).lower() in wanted:
+            marks.append(mark)
+    if len(marks) < 2:
+        return None
+    ends = [m.start() for m in marks[1:]]
+    tail = re.compile(r"[?\n;]|\.(?=\s)").search(question, marks[-1].end())
     ends.append(tail.start() if tail else len(question))
     return ListBlock(marks[0].start(), ends[-1], [(m.end(), e) for m, e in zip(marks, ends, strict=True)])
 

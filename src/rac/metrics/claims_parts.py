@@ -120,10 +120,12 @@ class Parts:
     def _enumeration(self, start: int, end: int) -> list[Claim]:
         """Read the alternatives that a statement lists ("... in video games, software, and alcohol production")."""
         start, end = self._trim(start, end)
+        tail = frames.TAIL.search(self.text, start, end)
+        end = tail.start() if tail and tail.start() > start else end
         if start >= end:
             return []
         body = self.text[start:end]
-        first = re.search(r"\s*,\s|\s+(?:and|or)\s+", body)
+        first = re.search(r"\s*[,;]\s|\s+(?:and|or)\s+", body)
         if first is None:
             return []
         openings = list(_OPENING.finditer(body))
@@ -189,6 +191,8 @@ class Parts:
     def _offered(
         self, core: tuple[int, int], *, identity: bool, options: bool = False, clause: bool = False
     ) -> list[Claim]:
+        if clause and self._has_or(*core):
+            core = self._without_asking(*core)
         items = [self._without_lead(i) for i in split(self.question, *core, self.query, self.names)]
         items = items[:1] + [self._without_preposition(i, core[0]) for i in items[1:]]
         if len(items) >= 2 or identity or options:
@@ -211,6 +215,13 @@ class Parts:
         cut = self.question[item.start : start]
         text = item.text[len(cut) :] if cut and item.text.startswith(cut) else item.text
         return Alternative(start, end, text if end == item.end else text[: len(text) - (item.end - end)])
+
+    def _without_asking(self, start: int, end: int) -> tuple[int, int]:
+        """Drop what only asks in front of alternatives ("your question concerns Luna or Sol")."""
+        lead = frames.ASKING_LEAD.match(self.text, start, end)
+        if lead is None or not self._terms(self.question[lead.end() : end], drop_query=False):
+            return start, end
+        return self._core(lead.end(), end)
 
     def _without_preposition(self, item: Alternative, core: int) -> Alternative:
         """Drop the frame's preposition where an alternative repeats it ("interested in Luna or in Sol")."""

@@ -42,6 +42,9 @@ class Reader(Parts):
             offered = any(c.kind in ("OPTION", "NOT-TYPE") for c in found)
             options = self._enumeration(start, end) if lists and not offered else []
             found += options or self._assertion(start, end)
+        if any(c.kind in ("OPTION", "NOT-TYPE") for c in found):
+            # "Which Luna? The moon or the goddess?"
+            found = [c for c in found if c.kind != "TOPIC" or c.distinguishing]
         return found
 
     def _around(self, block: ListBlock) -> list[Claim]:
@@ -74,6 +77,8 @@ class Reader(Parts):
                     found += self._options(listed)
                     continue
             core = self._core(start, end)
+            if core[0] < core[1] and self._has_or(*core):
+                core = self._without_asking(*core)
             items = split(self.question, *core, self.query, self.names) if core[0] < core[1] else []
             found += self._options(items) if len(items) >= 2 else self._assertion(start, end)
         return found
@@ -102,6 +107,8 @@ class Reader(Parts):
         if alternative:
             return statements + self._offered(self._core(start + alternative.end(), end), identity=True) + echoes
         frame = frames.FRAME_START.search(body)
+        if frame is not None and re.search(r"\bor\s*$", body[: frame.start()]):
+            frame = None  # "Could it be that you mean A, or is it B?"
         wh = frames.WH.search(body)
         if wh and (frame is None or wh.start() <= frame.start()):
             return self._wh(start, end, wh, before, statements) + echoes
@@ -147,6 +154,16 @@ class Reader(Parts):
         inner = start + wh.end()
         body = self.text[inner:end]
         ask = frames.WH_ASK.search(body)
+        if re.fullmatch(r"\s*(?:one|of (?:them|these|those|the two))[\s?.!]*", body) and self._has_or(*preamble_span):
+            # "A or B, which one?"
+            return statements + self._offered(self._core(*preamble_span), identity=True)
+        several = re.match(r"\s*(?:one )?of\b\s*", body)
+        if ask and several:
+            # "Which of A and B do you mean?"
+            between = self._trim(inner + several.end(), inner + ask.start())
+            items = split(self.question, *between, self.query, self.names, also_and=True)
+            if len(items) > 1:
+                return statements + self._preamble(*preamble_span) + self._options(items)
         after = inner + ask.end() if ask else inner
         # "Which one do you mean, A or B": options behind a comma, a dash or "is it".
         mark = re.search(r"\s*(?:[,:]|\s-|-\s|\bis it\b|\bdo you mean\b)\s+", self.text[after:end]) if ask else None

@@ -157,7 +157,7 @@ SPECIFIC = re.compile(
 """Words before a noun that only say that one of several is meant."""
 
 CATCH_ALL = re.compile(
-    r"(?:(?:is it )?(?:something|anything|somewhere|someone|somebody|anyone|anywhere|somehow|none|neither|nothing|"
+    r"(?:h+m+|(?:is it )?(?:something|anything|somewhere|someone|somebody|anyone|anywhere|somehow|none|neither|nothing|"
     r"all|both|any|"
     r"either|another|an?other one|others?|not|no|none of (?:these|those|them|the above)|more|so|what|else|not sure|"
     r"(?:all|both|any|neither) of (?:these|those|them)|in general|generally|the (?:other|others|latter|former)|"
@@ -179,9 +179,23 @@ IDIOM = re.compile(
 )
 """Fixed phrases whose "or" offers no alternative."""
 
+_ASKED = (
+    r"ask|asking|mean|meant|meaning|refer|referring|talk|talking|speak|speaking|search|searching|look|looking|find|seek|"
+    r"seeking|after|interested|question|query|request|answer|related|relate|relating|concern|concerns|concerned|want|"
+    r"wanting|need|hear|know|case|hm+"
+)
+ASKING_LEAD = re.compile(
+    r"(?:(?:i|we|you|u|it|your|the|this|that|be|is|are|was|by|any|chance|whether|if|to|for|about|of|on|in|with|may|can|"
+    rf"could|would|do|does|just|perhaps|maybe|possibly|now|also|really|actually|help|so|okay|well|{_ASKED})\b[\s,:]*)*"
+    rf"\b(?:{_ASKED})\b[\s,:]*(?:(?:about|for|to|of|in|on|with|by|that|whether|if|be|you|it|is)\b\s*)*"
+)
+"""Words that only ask, in front of the first of several alternatives ("your question concerns ...")."""
+
 TAIL = re.compile(
-    r"(?:[\s,;:.?!\-]|\b(?:(?:that )?you(?:'re| are| were)? (?:\w+ly )?(?:looking for|talking about|referring to|"
-    r"asking about|interested in|"
+    r"(?:[\s,;:.?!\-]|\b(?:which (?:one|of (?:these|them|those|the two))|"
+    r"(?:both )?(?:match|matches|fit|fits) (?:your|the) (?:query|question|request|search)|"
+    r"(?:that )?you have(?: in mind)?|(?:be )?(?:that |what )?you(?:'re| are| were)? (?:\w+ly )?"
+    r"(?:looking for|talking about|referring to|asking about|interested in|"
     r"want(?:ing)?|mean|need|thinking of|searching for|inquiring about|asking|interested in knowing(?: about)?|"
     r"(?:would|'d) like(?: (?:more )?to (?:know|learn|see|hear|find)(?: (?:more )?(?:about|of))?)?)(?= *[?.!,]*$)|"
     r"please|instead|"

@@ -52,10 +52,10 @@ def support_plot(accuracy: ClaimAccuracy, tau: float) -> str:
     width, height = 760, top + 2 * half + 44
     bins = len(accuracy.histogram["supported"])
     step = (width - left - 20) / bins
-    highest = max(max(counts) for counts in accuracy.histogram.values()) or 1
     middle = top + half
-    lines = _start(width, height, "Support of labelled claims: above the line supported ones, below unsupported ones")
+    lines = _start(width, height, "Support of labelled claims: supported above the line, unsupported below, own scales")
     for name, colour, sign in (("supported", GREEN, -1), ("unsupported", ORANGE, 1)):
+        highest = max(accuracy.histogram[name]) or 1
         for index, count in enumerate(accuracy.histogram[name]):
             tall = count / highest * (half - 16)
             start = left + index * step
