@@ -91,6 +91,10 @@ def _reason(error: BaseException) -> str:
     return text[0][:200] if text else type(error).__name__
 
 
+_READING = frozenset({"search", "hybrid_search", "query"})
+_NOT_LOADED = re.compile(r"not loaded|state 'released'")
+
+
 class Engine:
     """A connection to Milvus. Methods raise ``UserError`` for whatever the server refuses."""
 
@@ -103,6 +107,13 @@ class Engine:
         try:
             return getattr(self._client, method)(*args, **options)
         except MilvusException as error:
+            if method in _READING and _NOT_LOADED.search(_reason(error)):
+                # A server that was started again has the collections, but not in memory.
+                self._call("load", "load_collection", args[0])
+                try:
+                    return getattr(self._client, method)(*args, **options)
+                except MilvusException as again:
+                    error = again
             raise UserError(f"Milvus at {self._uri} cannot {what}: {_reason(error)}") from error
 
     def create(self, name: str, settings: IndexSettings, dimensions: int | None) -> None:
