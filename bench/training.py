@@ -12,8 +12,9 @@ a CPU (gradient checkpointing and bf16 off, no tracker). A measurement is one wh
 the systems of a case take turns, the order is turned round every time, and the figure is the median of the ratios of
 steps of the same turn. Reference log-probabilities are counted on both sides, once for each pair (one epoch).
 Agreement of all questions' log-probabilities is checked first, against the peer's own functions; if it fails the
-status is 1. CPU seconds are measured as well as wall time, since other work on a machine disturbs them less. What our
-trainer saves by keeping freed memory from step to step (``rac.training.memory``) is not counted.
+status is 1. CPU seconds are measured as well as wall time, since other work on a machine disturbs them less. Our
+trainer keeps freed memory from step to step (``rac.training.memory``), so our step is measured as the second of two;
+the peers start with whatever the step before theirs left, which is more than they have in a loop of their own.
 
 Beside each ratio stands its limit: what the arithmetic allows if both sides ran every multiplication at the same
 speed, padding included. A ratio above it means that the peer spends time on other things.
@@ -56,11 +57,17 @@ PEERS = ("dpo-online", "dpo-precomputed", "cpo", "sft")
 
 
 def make_systems(
-    model: Any, tokenizer: Any, examples: Sequence[Example], wanted: Sequence[str], load: Callable[[], Any]
+    model: Any,
+    tokenizer: Any,
+    examples: Sequence[Example],
+    wanted: Sequence[str],
+    load: Callable[[], Any],
+    accumulation: int = 1,
 ) -> list[tuple[System, Ours]]:
     """Return the peers that fit the examples, each with our counterpart."""
     if len(examples[0].questions) > 2:
-        return [(TrlSft(model, tokenizer, examples), supervised(model, examples))] if "sft" in wanted else []
+        peer = TrlSft(model, tokenizer, examples, accumulation)
+        return [(peer, supervised(model, examples))] if "sft" in wanted else []
     peers: list[tuple[System, Ours]] = []
     dpo = preference(model, examples, "dpo")
     if "dpo-online" in wanted:
@@ -87,23 +94,23 @@ def run_case(
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-7, fused=True)
     steps: dict[System, list[Any]] = {system: [] for system in systems}
+    added: dict[System, int] = {}
     for turn in range(alternations + 1):
         for system in systems if turn % 2 else systems[::-1]:
-            measure = system.step(optimizer)
+            measure = system.step(optimizer, trim=not turn)
             took = f"{measure.seconds:.2f} s, {measure.cpu_seconds:.2f} s of CPU, +{measure.memory / 1e9:.2f} GB"
             say(f"{name}, turn {turn}: {system.name}{_loss(system)}: {took}")
-            if turn:  # the first turn warms up
+            if turn:
                 steps[system].append(measure)
+            else:  # the first turn warms up, and shows the memory of a step
+                added[system] = measure.memory
     work = Work(model)
     rows = []
     for peer, ours in peers:
         pairs = list(zip(steps[peer], steps[ours], strict=True))
         ratios = [a.seconds / b.seconds for a, b in pairs]
         bound, tokens = limit(work, examples, ours, peer)
-        memory = {
-            system: 3 * weights + system.reference_bytes + max(m.memory for m in steps[system])
-            for system in (peer, ours)
-        }
+        memory = {system: 3 * weights + system.reference_bytes + added[system] for system in (peer, ours)}
         rows.append({
             "case": name, "peer": peer.name, "loss": _loss(ours).strip(" ()") or "SFT", "examples": len(examples),
             "prompt_tokens": statistics.mean(len(e.tree.prompt_ids) for e in examples),
@@ -184,6 +191,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=8, help="pairs in a batch of short prompts")
     parser.add_argument("--long-pairs", type=int, default=2, help="pairs in a batch of long prompts")
     parser.add_argument("--queries", type=int, default=1, help="ClariQ queries in a batch")
+    parser.add_argument(
+        "--sft-accumulation", type=int, default=4, help="passes of TRL's SFTTrainer in a step, for memory"
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--json", type=Path, help="write the figures there")
@@ -220,7 +230,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
     for case in options.cases if options.peers else ():
         examples = examples_of(case)
-        peers = make_systems(model, tokenizer, examples, options.peers, lambda: load_model(options.model)[0])
+        peers = make_systems(
+            model, tokenizer, examples, options.peers, lambda: load_model(options.model)[0], options.sft_accumulation
+        )
         result["rows"] += run_case(case, examples, model, peers, options.alternations)
     if options.profile:
         result["profile"] = {**profile(model, examples_of(options.cases[0])), "case": CASES[options.cases[0]]}

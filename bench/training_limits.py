@@ -42,7 +42,8 @@ def limit(work: Work, examples: Sequence[Example], ours: Ours, peer: System) -> 
     mine = work.rows([batch.ends.shape[1]] * len(batch.ends), len(batch.head_positions), 3)
     mine_tokens = batch.input_ids.numel()
     lengths = [len(e.tree.prompt_ids) + len(b) for e in examples for b in e.tree.branches]
-    theirs, their_tokens = work.rows(lengths, None, 3), len(lengths) * max(lengths)
+    heads = None if peer.whole_head else sum(len(b) for e in examples for b in e.tree.branches)
+    theirs, their_tokens = work.rows(lengths, heads, 3), len(lengths) * max(lengths)
     if isinstance(peer, TrlDpo):
         forward = work.rows([batch.ends.shape[1]] * len(batch.ends), len(batch.head_positions), 1)
         mine, theirs = mine + forward, theirs + work.rows(lengths, None, 1)

@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
+from rac.training.attention import quick_attention
 from rac.training.logps import branch_logps, plain_branch_logps, score_branches
-from rac.training.memory import give_back_memory
+from rac.training.memory import give_back_memory, keep_freed_memory
 from rac.training.objectives import Objective, Preference, Supervised
 from rac.training.packing import Tree, collate
 from rac.training.settings import Stage1, Stage2
@@ -44,10 +45,16 @@ class System:
     name: str
     trainer: Any
     reference_bytes = 0
+    whole_head = True
+    """Whether the output head runs on all positions, those of the prompt included."""
 
     def inputs(self) -> Any:
         """Collate the batch."""
         raise NotImplementedError
+
+    def passes(self) -> list[tuple[Any, ...]]:
+        """Collate the passes of a step: arguments of the trainer's ``training_step`` after the model."""
+        return [(self.inputs(),)]
 
     def before_step(self) -> None:
         """Work that is done once for each example before training (reference log-probabilities)."""
@@ -56,18 +63,22 @@ class System:
         """Log-probability of every question, chosen or gold ones first within each prompt."""
         raise NotImplementedError
 
-    def step(self, optimizer: torch.optim.Optimizer) -> Measure:
+    def step(self, optimizer: torch.optim.Optimizer, *, trim: bool = False) -> Measure:
         """Do one whole step, reference pass included; return its time and the memory that it added.
 
-        Every step starts without freed memory in stock, whatever the one before left.
+        Args:
+            optimizer: Of the model's weights.
+            trim: Hand freed memory back first, so that what the step adds can be seen; its time is then not a usual
+                one.
         """
         gc.collect()
-        give_back_memory()
+        if trim:
+            give_back_memory()
         before = reset_peak()
         started, cpu_started = time.perf_counter(), time.process_time()
         self.before_step()
-        inputs = self.inputs()
-        self.trainer.training_step(self.trainer.model, inputs)
+        for arguments in self.passes():
+            self.trainer.training_step(self.trainer.model, *arguments)
         torch.nn.utils.clip_grad_norm_(self.trainer.model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -90,6 +101,18 @@ class Ours(System):
             model, args, passes=[Pass([self.trees], totals)], objective=objective, plain=plain, max_row_tokens=1024,
             callbacks=[],
         )  # fmt: skip
+
+    def step(self, optimizer: torch.optim.Optimizer, *, trim: bool = False) -> Measure:
+        """Do a step as in a training, which keeps freed memory from step to step: the second one is measured."""
+        longest = max(tree.length for tree in self.trees)
+        keep_freed_memory(True)
+        try:
+            with quick_attention(self.model, longest):
+                if not trim:
+                    super().step(optimizer)
+                return super().step(optimizer, trim=trim)
+        finally:
+            keep_freed_memory(False)
 
     def before_step(self) -> None:
         """Compute reference log-probabilities, if the loss needs them."""
@@ -116,7 +139,8 @@ def textbook_logps(model: Any, trees: Sequence[Tree]) -> list[float]:
     values: list[float] = []
     with torch.no_grad():
         for tree in trees:
-            values += plain_branch_logps(model.eval(), [tree])[0].tolist()
+            for branch in tree.branches:
+                values += plain_branch_logps(model.eval(), [Tree(tree.id, tree.prompt_ids, [branch])])[0].tolist()
     return values
 
 
@@ -210,9 +234,15 @@ class TrlCpo(System):
 
 
 class TrlSft(System):
-    """TRL's ``SFTTrainer`` with the loss on the completion only: every question repeats its prompt."""
+    """TRL's ``SFTTrainer`` with the loss on the completion only: every question repeats its prompt.
 
-    def __init__(self, model: Any, tokenizer: Any, examples: Sequence[Example]) -> None:
+    The rows of a step are split into ``accumulation`` passes (``gradient_accumulation_steps``), or thirteen copies of a
+    long prompt would not fit into the memory of a small machine. Its head runs on the targets only.
+    """
+
+    whole_head = False
+
+    def __init__(self, model: Any, tokenizer: Any, examples: Sequence[Example], accumulation: int = 1) -> None:
         from datasets import Dataset
         from trl import SFTConfig, SFTTrainer
 
@@ -222,19 +252,30 @@ class TrlSft(System):
             model, args=_config(SFTConfig, len(rows), completion_only_loss=True, max_length=None),
             train_dataset=Dataset.from_list(rows), processing_class=tokenizer,
         )  # fmt: skip
-        self.trainer.current_gradient_accumulation_steps = 1
+        self.trainer.current_gradient_accumulation_steps = accumulation
         self.batch = [self.trainer.train_dataset[index] for index in range(len(rows))]
+        size = -(-len(rows) // accumulation)
+        self.parts = [self.batch[start : start + size] for start in range(0, len(rows), size)]
 
     def inputs(self) -> Any:
         """Pad the batch."""
         return self.trainer.data_collator(self.batch)
 
+    def passes(self) -> list[tuple[Any, ...]]:
+        """Pad the parts; each is divided by the targets of all."""
+        padded = [self.trainer.data_collator(part) for part in self.parts]
+        targets = sum((part["labels"][:, 1:] != -100).sum() for part in padded)
+        return [(part, targets) for part in padded]
+
     def logps(self) -> list[float]:
         """Run the model as the trainer's loss does."""
-        inputs = dict(self.inputs())
-        with torch.no_grad():
-            output = self.trainer.model.eval()(**inputs, use_cache=False, fused_lm_head=True)
-        return output.log_probs.sum(-1).tolist()
+        values: list[float] = []
+        for part in self.parts:
+            inputs = dict(self.trainer.data_collator(part))
+            with torch.no_grad():
+                output = self.trainer.model.eval()(**inputs, use_cache=False, fused_lm_head=True)
+            values += output.log_probs.sum(-1).tolist()
+        return values
 
 
 def supervised(model: Any, examples: Sequence[Example]) -> Ours:

@@ -378,6 +378,38 @@ def test_a_tracker_that_is_not_there_is_explained(tmp_path: Path) -> None:
         train_supervised(tiny_llama(), TREES, Stage1(report_to=("no_such_tracker",)), output_dir=tmp_path, seed=1)
 
 
+def test_a_tracker_gets_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from transformers import TrainerCallback
+    from transformers.integrations import integration_utils
+
+    lines: list[dict[str, Any]] = []
+
+    class Tracker(TrainerCallback):  # type: ignore[misc]
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
+            if "loss" in logs:
+                lines.append({"step": state.global_step, **logs})
+
+    monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "in-memory", Tracker)
+    settings = Stage2(report_to=("in-memory",), **FAST)
+    train_preference(tiny_llama(), PAIRS, settings, output_dir=tmp_path, seed=1)
+    # The trainer's own count of epochs is not rounded.
+    for line in [*lines, *(logged := log_of(tmp_path))]:
+        line["epoch"] = round(line["epoch"], 3)
+    assert lines == logged
+    assert {"margins", "accuracy", "nll/chosen", "tokens_per_second", "seconds_left"} <= lines[0].keys()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "shares"), [("constant", [1, 1, 1]), ("linear", [1, 0.5, 0.25]), ("cosine", [1, 0.5, 0.146])]
+)
+def test_schedules(tmp_path: Path, schedule: str, shares: list[float]) -> None:
+    # 5 steps, the first of them warm-up; the log has the rate with which a step was taken.
+    settings = Stage1(**{**FAST, "batch_size": 12}, epochs=5, warmup_ratio=0.2, schedule=schedule)
+    train_supervised(tiny_llama(), TREES, settings, output_dir=tmp_path, seed=1)
+    rates = [line["learning_rate"] / FAST["learning_rate"] for line in log_of(tmp_path)]
+    assert [rates[1], rates[3], rates[4]] == pytest.approx(shares, abs=0.001)
+
+
 def test_no_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no training query"):
         train_supervised(tiny_llama(), [], Stage1(), output_dir=tmp_path, seed=1)
