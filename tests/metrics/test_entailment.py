@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from entailment_support import FakeModel
 from rac.errors import UserError
+from rac.metrics import entailment
 from rac.metrics.entailment import EntailmentScorer, load_entailment, token_batches
 from rac.metrics.entailment_cache import EntailmentCache, cache_key
 from rac.metrics.entailment_windows import HEAD_WORDS, OVERLAP_WORDS, spell_lifetimes, split_sentences, windows
@@ -101,6 +102,26 @@ def test_scores_come_in_the_order_of_the_pairs_and_equal_pairs_are_computed_once
     assert scorer.entail_probs(pairs).tolist() == [1.0, 0.0, 1.0, 0.5]
     assert sorted(model.seen) == sorted(set(pairs))
     assert (scorer.requested, scorer.computed) == (4, 3)
+
+
+def test_what_was_prefetched_or_asked_before_is_not_computed_again() -> None:
+    model = FakeModel()
+    scorer = EntailmentScorer(model)
+    scorer.prefetch([("a b", "a"), ("a b", "not a"), ("a b", "a")])
+    assert scorer.entail_probs([("a b", "a"), ("a", "b")]).tolist() == [1.0, 0.0]
+    assert scorer.addressed_probs([("a b", "not a")]).tolist() == [0.9]
+    assert scorer.entail_probs([("a", "b")]).tolist() == [0.0]
+    assert sorted(model.seen) == [("a", "b"), ("a b", "a"), ("a b", "not a")]
+
+
+def test_memory_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entailment, "MEMORY_PAIRS", 2)
+    model = FakeModel()
+    scorer = EntailmentScorer(model)
+    for word in "abcdef":
+        scorer.entail_probs([(word, word)])
+    scorer.entail_probs([("f", "f"), ("e", "e"), ("a", "a")])
+    assert model.seen.count(("a", "a")) == 2 and model.seen.count(("f", "f")) == 1
 
 
 def test_no_pairs_give_no_scores() -> None:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from entailment_support import small_encoder, word_tokenizer
 from rac.errors import UserError
+from rac.metrics import entailment
 from rac.metrics import entailment_models as models
+from rac.metrics.entailment import EntailmentScorer
 from rac.metrics.entailment_models import PROBES, OnnxModel, TorchModel, probe_problem
 from rac.metrics.entailment_packing import Row, cut, pack_rows, pair_rows, row_arrays
 
@@ -265,3 +267,46 @@ def test_a_folder_without_a_model_says_how_to_make_one(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     with pytest.raises(UserError, match=r"has no model.onnx.*rac train-entailment"):
         OnnxModel(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> OnnxModel:
+    return OnnxModel(threads=1)
+
+
+def test_the_shipped_model_knows_its_trade(shipped: OnnxModel) -> None:
+    ulm = "Ulm Minster (church, building): Ulm Minster is a Lutheran church in Ulm, Germany. It was opened in 1890."
+    scorer = EntailmentScorer(shipped)
+    true = ["This is about the church in Ulm.", "Ulm Minster is a Lutheran church.", "This is something from 1890."]
+    false = ["This is about the church in Oslo.", "Ulm Minster is a Catholic church.", "This is something from 1894."]
+    good, bad = scorer.entail_probs([(ulm, c) for c in true]), scorer.entail_probs([(ulm, c) for c in false])
+    assert good.min() > 0.8 and bad.max() < 0.2
+    assert scorer.embedded and "--nli MODEL" in scorer.note
+
+
+def test_a_score_of_the_shipped_model_does_not_depend_on_its_batch(shipped: OnnxModel) -> None:
+    premises = [f"Luna {i} (ship): Luna {i} was built in {1900 + i} in Kiel." for i in range(6)]
+    pairs = [(p, f"This is about the ship built in {1900 + i}.") for p in premises for i in range(6)]
+    together = EntailmentScorer(shipped).entail_probs(pairs)
+    alone = np.array([shipped.run(shipped.rows([pair])[0])[0, 0] for pair in pairs])
+    np.testing.assert_allclose(together, alone, atol=5e-4)
+
+
+def test_auto_stands_words_in_where_the_model_cannot_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(entailment, "OnnxModel", lambda threads: OnnxModel(tmp_path, threads=threads))
+    assert entailment.chosen_entailment("auto") is None
+    assert "words alone stands in" in caplog.text and "model.onnx" in caplog.text
+    assert entailment.chosen_entailment("none") is None
+    with pytest.raises(UserError, match=r"has no model.onnx"):
+        entailment.chosen_entailment("embedded")
+
+
+def test_the_card_is_of_the_shipped_weights() -> None:
+    from rac.files import sha256_file
+
+    card = models.embedded_card()
+    assert card["model_sha256"] == sha256_file(models.EMBEDDED_DIR / "model.onnx")
+    for table in card["figures_int8"]["claims"].values():
+        assert table["auc_unseen_kinds"] >= 0.85 and table["unseen_kinds_n"] > 100

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from entailment_support import FakeModel
 from rac.errors import UserError
 from rac.metrics import MetricSettings, evaluate, faithfulness
 from rac.metrics.catalog import METRICS
 from rac.metrics.claims import claims
 from rac.metrics.columns import unsupported_words
+from rac.metrics.entailment import EntailmentScorer
+from rac.metrics.suite import prefetch
 from rac.records import ClarificationExample, Passage, Prediction
 from rac.retrieval.base import Hit
 
@@ -131,7 +134,11 @@ def test_support_by_the_corpus_sees_what_d_missed() -> None:
 
 
 def test_three_lines() -> None:
-    score = faithfulness("Do you mean the city or the film?", "casablanca", ["A Moroccan city.", "A film of 1942."])
+    sides = ["A Moroccan city.", "A film of 1942."]
+    score = faithfulness("Do you mean the city or the film?", "casablanca", sides)
+    assert "nli:rac-entailment-small@" in score.signature
+    words = faithfulness("Do you mean the city or the film?", "casablanca", sides, entailment=None)
+    assert "nli:none" in words.signature and words.headline is not None and words.headline > 0.9
     assert score.headline > 0.9 and score.hallucinated is False and len(score.claims) == 2
     assert faithfulness("", "casablanca", ["A city."]).reason == "empty"
     assert faithfulness("Do you mean the city?", "casablanca", []).headline is None
@@ -140,3 +147,24 @@ def test_three_lines() -> None:
 def test_every_metric_of_an_item_is_described() -> None:
     known = {"id", "system", "query", "question", "claims", "flags", "reason", "unscored", "unsupported_words"}
     assert set(row(GOOD, facets=("ship",))) - known <= set(METRICS)
+
+
+def test_several_systems_go_through_the_entailment_model_once() -> None:
+    model = FakeModel()
+    scorer = EntailmentScorer(model)
+    examples = [ClarificationExample(id=f"q{i}", query="casablanca") for i in range(2)]
+    contexts = {e.id: [Passage(id="p", title="Casablanca", text="A Moroccan city. It is large.")] for e in examples}
+    systems = [
+        [Prediction(id=e.id, question=f"Do you mean the {kind} city or the film?") for e in examples]
+        for kind in ("Moroccan", "French", "Moroccan")
+    ]
+    settings = MetricSettings("gold")
+    prefetch(systems, examples, contexts, settings, scorer)
+    once, runs = list(model.seen), scorer.computed
+    assert len(set(once)) == len(once)
+    together = [evaluate(s, examples, contexts, settings, entailment=scorer).per_item for s in systems]
+    assert scorer.computed == runs and model.seen == once
+    alone = [
+        evaluate(s, examples, contexts, settings, entailment=EntailmentScorer(FakeModel())).per_item for s in systems
+    ]
+    assert together == alone
