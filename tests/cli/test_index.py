@@ -117,3 +117,39 @@ def test_comparisons_are_listed_and_checked(rac: Run, tmp_path: Path) -> None:
         result = rac("compare-indexes", *arguments, "-o", tmp_path / "out")
         assert result.status == 2 and words in result.err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_same_command_again_reads_what_changed_and_lists_what_it_cannot_read(rac: Run, tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "tea.md").write_text("# Tea\n\nSteep it for a while.\n", encoding="utf-8")
+    (docs / "empty.txt").touch()
+    first = json.loads(rac("index", docs, "-o", tmp_path / "i", "--json").out)
+    assert first["passages"] == 1 and first["reading"]["files"] == {".md": 1}
+    assert first["reading"]["problems"] == [
+        {"file": "empty.txt", "reason": "is empty (0 bytes); remove it, or fill it", "passages": 0}
+    ]
+    assert "unchanged: 2 files" in rac("index", docs, "-o", tmp_path / "i").err
+    (docs / "empty.txt").write_text("Coffee is roasted.", encoding="utf-8")
+    again = rac("index", docs, "-o", tmp_path / "i")
+    assert "files: 0 new, 1 changed, 0 removed, 1 unchanged" in again.err and "passages   2" in again.out
+    wrong = rac("index", docs, "-o", tmp_path / "j", "--near-duplicates", "maybe")
+    assert wrong.status == 2 and "give one of ignore, count, drop" in wrong.err
+
+
+def test_documents_to_ask_about_are_indexed_once_and_kept_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rac.cli.ask import index_of_corpus
+
+    monkeypatch.setenv("RAC_CACHE", str(tmp_path / "cache"))
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "tea.txt").write_text("Steep it.", encoding="utf-8")
+    index = index_of_corpus(str(docs))
+    assert len(index) == 1
+    (docs / "beans.txt").write_text("Roast them.", encoding="utf-8")
+    assert len(index_of_corpus(str(docs))) == 2
+    assert len(list((tmp_path / "cache" / "indexes").iterdir())) == 1
+    (only,) = (tmp_path / "cache" / "indexes").iterdir()
+    assert index_of_corpus(str(only)).path == only
