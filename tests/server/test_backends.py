@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -169,3 +170,21 @@ def test_a_slow_server_is_left_when_time_is_up(server: StreamingServer) -> None:
         until(lambda: server.gone == 1)
         release.set()
     assert (response.status_code, response.json()["error"]["code"]) == (504, "timeout")
+
+
+def test_settings_make_a_service_that_generates_on_a_server(server: StreamingServer, tiny_model_dir: Path) -> None:
+    from starlette.testclient import TestClient
+
+    from rac.server.running import make_app
+
+    server.script = say(GOOD)
+    settings = make_settings(
+        model=str(tiny_model_dir), feedback="off", openai={"url": server.url, "model": "big"}, max_new_tokens=33
+    )  # fmt: skip
+    with TestClient(make_app(settings)) as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        answer = client.post("/v1/clarify", json=BODY).json()
+        refused = client.post("/v1/feedback", json={"query": "q", "question": "c", "helpful": True})
+    assert (answer["question"], answer["model"]) == (GOOD, "big on a server")
+    assert (server.bodies[0]["model"], server.bodies[0]["max_tokens"]) == ("big", 33)
+    assert refused.json()["error"]["code"] == "no_feedback"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rac.server.guard import network_of
 from rac.server.keys import KeyRing, hash_key, new_key
 from rac.server.rate import RateLimiter
 from server_support import GOOD, D, client_of, make_service, make_settings
@@ -89,6 +90,15 @@ def test_buckets_fill_with_time_and_are_shared_between_processes(tmp_path: Path)
     now[0] = 1000.0
     assert [one.wait_for("x") for _ in range(4)] == [0, 0, 0, pytest.approx(1.0)]
     assert all(RateLimiter(0, 1).wait_for("x") == 0 for _ in range(5))
+
+
+def test_a_host_with_many_ipv6_addresses_is_one_client() -> None:
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:2") == "2001:db8::/64"
+    assert network_of("2001:db8:0:1::1") != network_of("2001:db8::1")
+    assert network_of("fe80::1%eth0") == "fe80::/64"
+    assert (network_of("10.0.0.1"), network_of("::ffff:10.0.0.1"), network_of("testclient")) == (
+        "10.0.0.1", "10.0.0.1", "testclient"
+    )  # fmt: skip
 
 
 def test_more_clients_than_places_make_limits_generous_never_wrong(tmp_path: Path) -> None:

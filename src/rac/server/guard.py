@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import math
 import re
@@ -55,7 +56,7 @@ class Guard:
         guarded = path.startswith("/v1/") or (path == "/metrics" and not self.settings.security.open_metrics)
         if path in _OPEN or not guarded or scope["method"] == "OPTIONS":
             return
-        client = str(scope["client"][0]) if scope.get("client") else ""
+        client = network_of(str(scope["client"][0])) if scope.get("client") else ""
         if self.keys:
             owner = self.keys.owner(_offered(headers))
             if owner is None:
@@ -103,6 +104,21 @@ class Guard:
                 raise too_large
             if not message.get("more_body", False):
                 return _whole_characters(b"".join(chunks))
+
+
+def network_of(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or the /64 network of an IPv6 one, all of which one host has.
+
+    >>> network_of("2001:db8::1") == network_of("2001:db8::2")
+    True
+    """
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((int(parsed), 64), strict=False))
 
 
 def _whole_characters(body: bytes) -> bytes:
