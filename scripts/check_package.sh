@@ -60,11 +60,17 @@ rm -rf "$try" && mkdir -p "$try/docs"
     "$core/bin/rac" --version
     "$core/bin/python" -m rac --help >/dev/null
     "$core/bin/rac" index docs -o i && "$core/bin/rac" search i "green tea" >/dev/null
-    "$core/bin/rac" index docs -o i 2>&1 | grep -q "unchanged: 2 files"
+    # Captured: `grep -q` would close the pipe early, which pipefail takes for a failure.
+    again=$("$core/bin/rac" index docs -o i 2>&1)
+    [[ $again == *"unchanged: 2 files"* ]] || { echo "index again: $again" >&2; exit 1; }
     "$core/bin/rac" evaluate predictions.jsonl --examples examples.jsonl >/dev/null
     "$core/bin/rac" recipe --help >/dev/null
-    _RAC_COMPLETE=complete_bash COMP_WORDS="rac boot" COMP_CWORD=1 "$core/bin/rac" | grep -q '^bootstrap'
-    "$core/bin/rac" doctor --no-probe --json >doctor.json || true
+    completed=$(_RAC_COMPLETE=complete_bash COMP_WORDS="rac boot" COMP_CWORD=1 "$core/bin/rac" || true)
+    [[ $completed == bootstrap* ]] || { echo "completion: $completed" >&2; exit 1; }
+    # The embedded model is no dependency, so there is a problem, and only that one.
+    if "$core/bin/rac" doctor --no-probe >doctor.txt; then echo "doctor saw no problem" >&2; exit 1; fi
+    [[ $(grep -c '^PROBLEM' doctor.txt) == 1 ]] || { cat doctor.txt >&2; exit 1; }
+    grep -A1 '^PROBLEM' doctor.txt
 )
 
 if [ $# -gt 0 ]; then
