@@ -190,7 +190,10 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     bodies = make_bodies(64)
     batched = Server(arguments.model, folder, arguments.threads, arguments.tokens)
     alone = Server(arguments.model, folder, arguments.threads, arguments.tokens, "batching.max_rows=1")
-    figures: dict[str, Any] = {"tokens": round(check_agreement(batched, alone, bodies[:16]), 1), "levels": []}
+    figures: dict[str, Any] = {
+        "tokens": round(check_agreement(batched, alone, bodies[: arguments.check]), 1),
+        "levels": [],
+    }
     print(f"questions have {figures['tokens']} tokens on average")
     try:
         for clients in arguments.clients:
@@ -310,6 +313,7 @@ def main() -> int:
     parser.add_argument("--clients", type=lambda text: [int(c) for c in text.split(",")], default=[1, 8, 32])
     parser.add_argument("--seconds", type=float, default=20.0, help="per level, server and round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--check", type=int, default=16, help="queries whose answers are compared first")
     parser.add_argument("--tokens", type=int, default=30, help="longest question")
     parser.add_argument("--threads", type=int, help="that each server computes with; the cores if left out")
     parser.add_argument("--load-generator", choices=["wrk"], help="measure with it too")
