@@ -1,8 +1,10 @@
 """Put measured figures into docs/indexes.md, between its markers; whatever is not given stays as it is.
 
-rac compare-indexes bench/indexes.yaml -o indexes/benchmarks
-python bench/retrieval.py bm25 --json indexes/bm25.json          (dense, approximate, scale and milvus alike)
-python bench/indexes_page.py indexes/benchmarks/indexes.json indexes/*.json --full docs/indexes-results.md
+    rac compare-indexes bench/indexes.yaml -o indexes/benchmarks
+    python bench/retrieval.py bm25 --json indexes/bm25.json          (dense, approximate, scale and milvus alike)
+    python bench/indexes_page.py indexes/benchmarks/indexes.json indexes/*.json --full docs/indexes-results.md
+
+``--plot docs/indexes-scale.svg`` draws cost against size as well.
 """
 
 from __future__ import annotations
@@ -191,6 +193,7 @@ def main() -> None:
     parser.add_argument("figures", nargs="+", type=Path, help="indexes.json, and what bench/retrieval.py --json wrote")
     parser.add_argument("--page", type=Path, default=Path("docs/indexes.md"))
     parser.add_argument("--full", type=Path, help="where all tables of the comparison go (indexes.md beside its JSON)")
+    parser.add_argument("--plot", type=Path, help="draw cost against size there")
     options = parser.parse_args()
     page = options.page.read_text(encoding="utf-8")
     given: dict[str, list[Figures]] = {}
@@ -207,6 +210,10 @@ def main() -> None:
     if "scale" in given:
         merged = {"figures": {key: row for found in given["scale"] for key, row in found["figures"].items()}}
         page = put(page, "scale", scale(merged))
+        if options.plot:
+            from retrieval import draw
+
+            draw(merged["figures"], options.plot)
         graph, engine = (given.get(name, [None])[0] for name in ("approximate", "milvus"))
         page = put(page, "sizes", sizes(bytes_per_passage(given["scale"], graph, engine)))
     options.page.write_text(page, encoding="utf-8")
