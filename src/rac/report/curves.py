@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -122,7 +123,15 @@ def chart(
     numbers = [number for number, name in enumerate(series) if lines or named is None or name in named]
     rows = list(series.items())
     ends = [(rows[number][0], x(rows[number][1][-1][0]), y(rows[number][1][-1][1])) for number in numbers]
-    labels = place(ends, [(x(a), y(b)) for a, b in points], (LEFT, TOP - 8, WIDTH - 2, HEIGHT - BOTTOM))
+    dots = [(x(a), y(b)) for a, b in points]
+    if lines:  # names keep off the lines too
+        dots += [
+            (x0 + (x1 - x0) * step / 24, y0 + (y1 - y0) * step / 24)
+            for row in series.values()
+            for (x0, y0), (x1, y1) in pairwise((x(a), y(b)) for a, b in row)
+            for step in range(1, 24)
+        ]
+    labels = place(ends, dots, (LEFT, TOP - 8, WIDTH - 2, HEIGHT - BOTTOM))
     for number, (name, a, b), label in zip(numbers, ends, labels, strict=True):
         if label.leader:
             parts.append(

@@ -29,6 +29,7 @@ Weigh = Callable[[NDArray, NDArray, NDArray, NDArray], NDArray]
 """(terms, rows, values, rows per term of all terms) -> weights."""
 
 NAMES = {name: f"{name}.csc.index.npy" for name in ("indptr", "indices", "data")}
+_COLUMNS = {"terms": np.int32, "rows": np.int32, "values": np.float32}
 _BLOCK = 2_000_000
 _TOUCHED = 4_000_000
 _WORTH_A_THREAD = 500_000  # postings, about 2 ms
@@ -80,16 +81,18 @@ class PostingsWriter:
 
     def _write_piece(self, terms: NDArray, rows: NDArray, values: NDArray) -> None:
         """Write postings that are sorted by term and row to disk."""
-        for name, column, kind in (
-            ("terms", terms, np.int32),
-            ("rows", rows, np.int32),
-            ("values", values, np.float32),
-        ):
-            np.save(self._piece(self._spilled, name), column.astype(kind), allow_pickle=False)
+        for name, column in (("terms", terms), ("rows", rows), ("values", values)):
+            column.astype(_COLUMNS[name]).tofile(self._piece(self._spilled, name))
         self._spilled += 1
 
     def _piece(self, number: int, name: str) -> Path:
-        return Path(self._spills.name) / f"{number:06d}.{name}.npy"
+        return Path(self._spills.name) / f"{number:06d}.{name}"
+
+    def _read(self, number: int, name: str, start: int = 0, end: int | None = None) -> NDArray:
+        """Read a part of a piece. Read, not mapped: mapped pages would count as memory of this process."""
+        count = -1 if end is None else end - start
+        kind = np.dtype(_COLUMNS[name])
+        return np.fromfile(self._piece(number, name), kind, count, offset=start * kind.itemsize)
 
     def finish(self, terms: int, weigh: Weigh | None = None) -> int:
         """Merge the blocks into the final arrays and return the number of postings.
@@ -102,13 +105,9 @@ class PostingsWriter:
             if not self._waiting:
                 self._waiting = [(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32))]
             self._spill()
-        pieces = [
-            tuple(map_array(self._piece(number, name)) for name in ("terms", "rows", "values"))
-            for number in range(self._spilled)
-        ]
         counts = np.zeros(terms, np.int64)
-        for piece in pieces:
-            counts += np.bincount(piece[0], minlength=terms)
+        for number in range(self._spilled):
+            counts += np.bincount(self._read(number, "terms"), minlength=terms)
         indptr = np.zeros(terms + 1, np.int64)
         np.cumsum(counts, out=indptr[1:])
         total = int(indptr[-1])
@@ -118,21 +117,27 @@ class PostingsWriter:
         indices = NpyWriter(self._folder / NAMES["indices"], kind)
         data = NpyWriter(self._folder / NAMES["data"], "float32")
         with indices, data:
-            for first, last in term_ranges(indptr, self._block):
-                self._merge(pieces, first, last, counts, weigh, indices, data)
-        del pieces
+            ranges = term_ranges(indptr, self._block)
+            edges = [first for first, _ in ranges] + [terms]
+            cuts = [np.searchsorted(self._read(number, "terms"), edges) for number in range(self._spilled)]
+            for position in range(len(ranges)):
+                spans = [(int(cut[position]), int(cut[position + 1])) for cut in cuts]
+                self._merge(spans, counts, weigh, indices, data)
         self._spills.cleanup()
         return total
 
-    @staticmethod
     def _merge(
-        pieces: Sequence[tuple[NDArray, ...]], first: int, last: int, counts: NDArray, weigh: Weigh | None,
-        indices: NpyWriter, data: NpyWriter,
-    ) -> None:  # fmt: skip
-        cuts = [np.searchsorted(piece[0], (first, last)) for piece in pieces]
+        self,
+        spans: Sequence[tuple[int, int]],
+        counts: NDArray,
+        weigh: Weigh | None,
+        indices: NpyWriter,
+        data: NpyWriter,
+    ) -> None:
+        """Append the postings of a range of terms; ``spans`` says where they lie in each piece."""
         columns = [
-            np.concatenate([piece[c][low:high] for piece, (low, high) in zip(pieces, cuts, strict=True)])
-            for c in range(3)
+            np.concatenate([self._read(number, name, low, high) for number, (low, high) in enumerate(spans)])
+            for name in _COLUMNS
         ]
         # Blocks come in row order, so a stable sort by term keeps rows ascending.
         order = np.argsort(columns[0], kind="stable")
