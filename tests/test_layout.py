@@ -48,7 +48,7 @@ def test_the_selection_scorer_has_no_fitted_parameters_of_the_report_scorer() ->
 
 LAYERS: list[tuple[str, ...]] = [
     ("errors", "records"),
-    ("files", "progress"),
+    ("files", "progress", "settings"),
     ("benchmarks", "corpus", "retrieval", "prompting", "models"),
     ("training", "generation", "metrics", "config"),
     ("asking", "predicting"),

@@ -1,33 +1,29 @@
 """One validated recipe (YAML) describes a whole run.
 
-Each section is declared beside the code that it steers; this module puts the sections together, reads recipes with
-line numbers, applies ``--set`` overrides and explains every key.
+Each section is declared beside the code that it steers; this module puts the sections together and finds recipes;
+``rac.settings`` reads them with line numbers, applies ``--set`` overrides and explains every key.
 """
 
 from __future__ import annotations
 
-import re
-import types
-import typing
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rac.corpus.bootstrap_settings import Bootstrap
-from rac.errors import DataError, UserError, did_you_mean
-from rac.files import read_text, sha256_json
+from rac.errors import UserError, did_you_mean
+from rac.files import sha256_json
 from rac.generation.openai_settings import OpenAIServer
 from rac.generation.systems import SYSTEMS
 from rac.prompting import PromptSettings
 from rac.retrieval.settings import IndexSettings
+from rac.settings import explain_settings, load_settings, validated
 from rac.training.pair_settings import Pairs
 from rac.training.settings import Stage1, Stage2
-
-M = TypeVar("M", bound=BaseModel)
 
 RECIPE_SCHEMA = 1
 _ADDED_LATER = {"data": ("also", "fold"), "preference": ("rounds",)}
@@ -262,180 +258,15 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     return load_settings(Recipe, path, overrides)
 
 
-def load_settings(kind: type[M], path: Path | str | None, overrides: Sequence[str] = ()) -> M:
-    """Read and validate settings of any kind from a YAML file, from ``--set`` alone if ``path`` is None.
-
-    Raises:
-        DataError: see ``load_recipe``.
-    """
-    values: Any = None
-    node = None
-    if path is not None:
-        path = Path(path)
-        text = read_text(path)
-        try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-            values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark else None
-            raise DataError(path, f"is not valid YAML ({getattr(error, 'problem', error)})", line=line) from error
-        except RecursionError as error:
-            raise DataError(path, f"is nested too deeply for a {_called(kind)}") from error
-        if values is not None and not isinstance(values, dict):
-            example = "sections, such as `data:` and `training:`" if kind is Recipe else "keys and values"
-            raise DataError(path, f"must be a mapping of {example}", line=1)
-        _refuse_duplicate_keys(path, node)
-    values = {} if values is None else values
-    for override in overrides:
-        _apply_override(values, override)
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        location = [part for part in first["loc"] if isinstance(part, (str, int))] or _named_key(kind, first["msg"])
-        from_override = any(o.split("=")[0] == ".".join(map(str, location)) for o in overrides)
-        where = "--set" if from_override or path is None else path
-        line = None if from_override else _line_of(node, location)
-        raise DataError(
-            where, _explain_error(kind, dict(first), location), line=line, field=".".join(map(str, location))
-        ) from error
-
-
 def overridden(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
     """Return a recipe with ``section.key=value`` strings applied to it.
 
     Raises:
         UserError: see ``load_recipe``.
     """
-    values = recipe.model_dump(mode="json", by_alias=True)
-    for override in overrides:
-        _apply_override(values, override)
-    try:
-        return Recipe.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        location = [part for part in first["loc"] if isinstance(part, (str, int))] or _named_key(Recipe, first["msg"])
-        field = ".".join(map(str, location))
-        raise DataError("--set", _explain_error(Recipe, dict(first), location), field=field) from error
-
-
-def _called(kind: type[BaseModel]) -> str:
-    return "recipe" if kind is Recipe else "settings file"
-
-
-def _refuse_duplicate_keys(path: Path, node: yaml.Node | None) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if str(key.value) in seen:
-                raise DataError(path, "is given twice", line=key.start_mark.line + 1, field=str(key.value))
-            seen.add(str(key.value))
-            _refuse_duplicate_keys(path, value)
-
-
-def _apply_override(values: dict[str, Any], override: str) -> None:
-    key, equals, raw = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
-        raise UserError(f"--set {override}: give SECTION.KEY=VALUE, such as --set training.epochs=2")
-    try:
-        value = yaml.safe_load(raw)
-    except yaml.YAMLError as error:
-        raise UserError(f"--set {override}: the value is not valid YAML") from error
-    if isinstance(value, str) and "e" in value.lower():
-        # YAML 1.1 reads 1e-4 as text; in a recipe it is always a number.
-        try:
-            value = float(value)
-        except ValueError:
-            value = str(value)
-    target = values
-    for part in parts[:-1]:
-        if not isinstance(target.get(part), dict):
-            target[part] = {}
-        target = target[part]
-    target[parts[-1]] = value
-
-
-def _line_of(node: yaml.Node | None, location: Sequence[str | int]) -> int | None:
-    """Return the 1-based line of a key in a composed YAML document; of its nearest parent if it is not there."""
-    line = None
-    for part in location:
-        found = None
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == part:
-                    line, found = key.start_mark.line + 1, value
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            found = node.value[part]
-            line = found.start_mark.line + 1
-        if found is None:
-            break
-        node = found
-    return line
-
-
-def _named_key(kind: type[BaseModel], message: str) -> list[str | int]:
-    """Return the key that a check of the whole recipe names first (``section.key: ...``)."""
-    found = re.match(r"Value error, ([a-z_]+)(?:\.([a-z_]+))?[: ]", message)
-    if found is None or found[1] not in kind.model_fields:
-        return []
-    return [part for part in found.groups() if part]
-
-
-def _explain_error(kind: type[BaseModel], error: dict[str, Any], location: Sequence[str | int]) -> str:
-    if error["type"] == "extra_forbidden":
-        section: Any = kind
-        for part in location[:-1]:
-            section = section.model_fields[part].annotation
-        known = [field.alias or name for name, field in section.model_fields.items()]
-        return f"unknown key; {did_you_mean(str(location[-1]), known)}"
-    problem = error["msg"].removeprefix("Value error, ")
-    problem = problem[0].lower() + problem[1:]
-    given = error.get("input")
-    return problem if isinstance(given, dict | BaseModel) else f"{problem}, not {given!r:.80}"
+    return validated(Recipe, recipe.model_dump(mode="json", by_alias=True), overrides)
 
 
 def explain_recipe() -> str:
     """Return every key of a recipe as commented YAML: meaning, type and default."""
     return explain_settings(Recipe)
-
-
-def explain_settings(kind: type[BaseModel]) -> str:
-    """Return every key of settings of any kind as commented YAML: meaning, type and default."""
-    lines = [f"# Every key of a {_called(kind)} with its default. Keys that are left out keep it.", ""]
-    for name, field in kind.model_fields.items():
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            lines += ["", f"# {(annotation.__doc__ or '').strip().splitlines()[0]}", f"{name}:"]
-            for key, sub in annotation.model_fields.items():
-                default = sub.get_default(call_default_factory=True)
-                lines.append(f"  # {sub.description or ''} ({_type_name(sub.annotation)})")
-                lines.append(f"  {key}: {_yaml_value(default)}")
-        else:
-            lines += [f"# {field.description or ''} ({_type_name(annotation)})"]
-            lines.append(f"{field.alias or name}: {_yaml_value(field.get_default(call_default_factory=True))}")
-    return "\n".join(lines) + "\n"
-
-
-def _yaml_value(value: Any) -> str:
-    value = list(value) if isinstance(value, tuple) else _plain(value)
-    return yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n...\n").strip()
-
-
-def _type_name(annotation: Any) -> str:
-    origin = typing.get_origin(annotation)
-    arguments = typing.get_args(annotation)
-    if origin is Literal:
-        return " | ".join(str(a) for a in arguments)
-    if origin in (typing.Union, types.UnionType):
-        return " | ".join("empty" if a is type(None) else _type_name(a) for a in arguments)
-    if origin in (tuple, list):
-        return f"list of {_type_name(arguments[0])}"
-    if origin is dict:
-        return "mapping"
-    if origin is typing.Annotated:
-        return _type_name(arguments[0])
-    return {"str": "text", "bool": "true | false", "int": "whole number", "float": "number"}.get(
-        getattr(annotation, "__name__", ""), str(getattr(annotation, "__name__", annotation))
-    )

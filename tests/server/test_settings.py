@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rac.config import explain_settings, load_settings
 from rac.errors import DataError
 from rac.server.running import feedback_place
 from rac.server.settings import ServerSettings
+from rac.settings import explain_settings, load_settings
 
 
 def test_file_then_set_then_flags(tmp_path: Path) -> None:

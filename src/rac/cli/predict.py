@@ -41,9 +41,9 @@ def predict(
 
     Example: rac predict runs/claqua --examples examples.jsonl -o predictions.jsonl
     """
-    from rac.config import load_settings
     from rac.generation.openai_settings import OpenAIServer
     from rac.predicting import Source, predict_file, with_system
+    from rac.settings import load_settings
 
     settings = load_settings(OpenAIServer, server) if server is not None else None
     system, settings = with_system(run, system, settings)

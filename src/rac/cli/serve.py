@@ -46,8 +46,8 @@ def serve(
 
     Example: rac serve runs/quickstart --port 8000
     """
-    from rac.config import explain_settings, load_settings
     from rac.server.settings import ServerSettings
+    from rac.settings import explain_settings, load_settings
 
     if explain:
         typer.echo(explain_settings(ServerSettings), nl=False)
