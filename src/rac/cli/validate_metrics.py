@@ -16,7 +16,9 @@ def validate_metrics(
         Path | None,
         typer.Option("--output", "-o", help="The page (.md); its plots lie beside it. Printed if left out."),
     ] = None,
-    nli: Annotated[str, typer.Option(help="Entailment model: embedded, none (words alone), or a hub id.")] = "none",
+    nli: Annotated[
+        str, typer.Option(help="Entailment model: auto (embedded where it runs), none (words alone), hub id or folder.")
+    ] = "auto",
     data: Annotated[Path | None, typer.Option(help="Where CLAQUA's files lie or shall lie.")] = None,
     mirror: Annotated[Path | None, typer.Option(help="A local copy of benchmark files.")] = None,
     perplexity: Annotated[bool, typer.Option(help="Also beat perplexity (minutes on two cores).")] = True,
@@ -41,9 +43,9 @@ def validate_metrics(
         raise UserError(f"'{output.name}' does not end in .md, but the page is Markdown; name a .md file")
     examples = load("claqua", "validation", directory=data, mirror=mirror).examples[:items]
     others = {WIKIPEDIA: bootstrapped_examples(items or 300)} if other else {}
-    from rac.metrics.entailment import default_cache_path, load_entailment
+    from rac.metrics.entailment import chosen_entailment, default_cache_path
 
-    scorer = load_entailment(nli, cache=default_cache_path()) if nli != "none" else None
+    scorer = chosen_entailment(nli, cache=default_cache_path())
     measure = None
     if perplexity:
         from functools import partial
