@@ -93,7 +93,8 @@ def passages_of(name: str, sections: Iterable[Section], options: ReadOptions) ->
         sections: Its sections, in order.
         options: Budgets.
     """
-    seen: set[str] = set()
+    count = repeats = 0
+    last = ""
     for section in sections:
         blocks = [part for block in section.blocks for part in _short(block)]
         text, offsets = _join(blocks)
@@ -109,10 +110,10 @@ def passages_of(name: str, sections: Iterable[Section], options: ReadOptions) ->
         )
         for piece in split_document(whole, options.document_tokens, options.overlap):
             start, end, page = _place(blocks, offsets, piece.start or 0, piece.end or len(text))
-            identity = name if not seen else f"{name}#{start}"
-            while identity in seen:  # two pieces of one block whose marks were removed
-                identity += "+"
-            seen.add(identity)
+            identity = f"{name}#{start}" if count else name
+            # Places never go back, so only neighbours can have the same: pieces of one block whose marks were removed.
+            repeats = repeats + 1 if identity == last else 0
+            last, identity, count = identity, identity + "+" * repeats, count + 1
             meta = dict(section.meta)
             if len(headings) > 1:
                 meta["headings"] = list(headings)
