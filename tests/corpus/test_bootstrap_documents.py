@@ -7,6 +7,7 @@ import pytest
 from bootstrap_support import WordSearcher
 from rac.corpus import read_corpus
 from rac.corpus.bootstrap import Bootstrap, BootstrapResult, bootstrap
+from rac.corpus.bootstrap.case import is_identifier
 from rac.corpus.bootstrap.clusters import clusters
 from rac.corpus.bootstrap.facets import Facet, choose_facets
 from rac.corpus.bootstrap.subjects import Subject, document_of, read_corpus_subjects
@@ -157,3 +158,14 @@ def test_the_document_of_a_passage() -> None:
     assert document_of(Passage(id="a.md#30", source="a.md")) == "a.md"
     assert document_of(Passage(id="a.md", source="a.md")) == "a.md"
     assert document_of(Passage(id="wikipedia:Dune", source="wikipedia")) == "wikipedia:Dune"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("util.debug", True), ("napi_create_object", True), ("asyncResource", True), ("Sino-Japanese War", False),
+        ("U.S. Navy", False), ("McDonald", False), ("J. M.", False),
+    ],
+)  # fmt: skip
+def test_names_of_programs_are_spelled_in_one_way(text: str, expected: bool) -> None:
+    assert is_identifier(text) == expected

@@ -16,6 +16,14 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+_IDENTIFIER = re.compile(r"_|[a-z]\.[A-Za-z]|\b[a-z]\w*[A-Z]")
+
+
+def is_identifier(text: str) -> bool:
+    """Whether a text is a name of programs, which is spelled in one way only: "util.debug", "napi_create_object"."""
+    return bool(_IDENTIFIER.search(text))
+
+
 _NOUN = re.compile(
     r"\b(?:an?|the|of|in|for|with|to|by|from) ([a-z]{3,})"
     r"(?=[,.;:)]| (?:of|in|is|was|are|were|and|or|for|that|which|by|to|from|with|on|at|can|has|have|may|must)\b)"

@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rac.corpus.bootstrap.case import words
+from rac.corpus.bootstrap.case import is_identifier, words
 from rac.corpus.bootstrap.subjects import Reading, Subject
 from rac.corpus.bootstrap_settings import Bootstrap, Kind
 
@@ -146,8 +146,7 @@ def _words_with_weights(subject: Subject, things: set[str]) -> Iterator[tuple[st
         else:
             weight = 0.1 if subject.person or word.islower() else 0.4
         # "algebra" of "Abstract algebra" and "Algebra" are one word; names keep the spelling of the corpus.
-        # What is no plain word ("util.debug", "napi_create_object") is spelled in one way only.
-        yield (word[0].upper() + word[1:] if word.isalpha() and word[1:].islower() else word), weight
+        yield (word if is_identifier(word) else word[0].upper() + word[1:]), weight
     if subject.phrase and (maker := _MAKER.search(subject.phrase.long)):
         yield maker[1], 0.7
 

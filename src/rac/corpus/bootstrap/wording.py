@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rac.corpus.bootstrap.case import is_identifier
 from rac.corpus.bootstrap.facets import Facet
 from rac.corpus.bootstrap.phrases import head_word
 from rac.corpus.bootstrap.subjects import Subject
@@ -127,10 +128,10 @@ def typed_queries(term: Term, subjects: Sequence[Subject], rng: random.Random, m
 
 
 def _spellings(term: Term) -> list[str]:
-    """People mostly type small letters; acronyms keep their capitals."""
+    """People mostly type small letters; acronyms and names of programs keep their capitals."""
     text = _LABEL.sub("", term.text)
-    if term.kind == "acronym" or not all(part.isalpha() for part in text.split()):
-        return [text]  # "napi_create_object" is typed as it is spelled
+    if term.kind == "acronym" or is_identifier(text):
+        return [text]
     return [text.lower(), text.lower(), text]
 
 
