@@ -65,6 +65,7 @@ rm -rf "$try" && mkdir -p "$try/docs"
     [[ $again == *"unchanged: 2 files"* ]] || { echo "index again: $again" >&2; exit 1; }
     "$core/bin/rac" evaluate predictions.jsonl --examples examples.jsonl >/dev/null
     "$core/bin/rac" recipe --help >/dev/null
+    "$core/bin/rac" bootstrap docs -o data --examples 2 >/dev/null
     completed=$(_RAC_COMPLETE=complete_bash COMP_WORDS="rac boot" COMP_CWORD=1 "$core/bin/rac" || true)
     [[ $completed == bootstrap* ]] || { echo "completion: $completed" >&2; exit 1; }
     # The embedded model is no dependency, so there is a problem, and only that one.
