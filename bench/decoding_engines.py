@@ -132,6 +132,19 @@ def _llama_cpp(setup: Setup, dtype: str) -> Answer:
     return answer
 
 
+def _rac_llama(setup: Setup, dtype: str) -> Answer:
+    """rac's own loop over llama.cpp (``rac.generation.llama_cpp``): no flash attention, cache in float32."""
+    import transformers
+
+    from rac.generation.llama_cpp import LlamaCppGenerator
+
+    config = transformers.AutoConfig.from_pretrained(setup.model)
+    generator = LlamaCppGenerator(
+        setup.gguf(dtype), setup.tokenizer, config, max_new_tokens=setup.max_new_tokens, threads=setup.threads
+    )
+    return lambda ids: setup.without_end(generator.greedy([ids], label="")[0].token_ids)
+
+
 def _ctranslate2(setup: Setup, compute_type: str) -> Answer:
     import ctranslate2
 
@@ -207,6 +220,9 @@ ENGINES: dict[str, Callable[[Setup], Answer]] = {
     "rac-compiled": rac_compiled,
     "rac-int8": rac_int8,
     "rac-bfloat16": rac_bfloat16,
+    "rac-llama-f32": lambda s: _rac_llama(s, "f32"),
+    "rac-llama-f16": lambda s: _rac_llama(s, "f16"),
+    "rac-llama-q8_0": lambda s: _rac_llama(s, "q8_0"),
     "llama-f32": lambda s: _llama_cpp(s, "f32"),
     "llama-f16": lambda s: _llama_cpp(s, "f16"),
     "llama-q8_0": lambda s: _llama_cpp(s, "q8_0"),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rac.errors import UserError, did_you_mean
 from rac.metrics.selection import SelectionScore, SelectionScorer
@@ -26,6 +26,12 @@ log = logging.getLogger(__name__)
 RUN_SYSTEMS = ("rac", "grounded", "ungrounded")
 """Models of a run that can be asked, the best first."""
 NOTHING = "the query retrieves nothing from the index"
+
+
+Engine = Literal["torch", "llama.cpp", "auto"]
+
+ENGINES: tuple[Engine, ...] = ("torch", "llama.cpp", "auto")
+"""What can compute a model: torch, llama.cpp (CPU, 16-bit weights, an extra), or llama.cpp wherever it can."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ class Asker:
     @classmethod
     def open(
         cls, name: str, *, system: str | None = None, index: Path | str | Index | None = None,
-        openai: OpenAIServer | None = None,
+        openai: OpenAIServer | None = None, engine: Engine = "torch",
     ) -> Asker:  # fmt: skip
         """Load the model of a run (with the run's index and prompt), or any model by folder, hub id or ``embedded``.
 
@@ -150,6 +156,7 @@ class Asker:
             index: An index, or the folder of one, to use instead of the run's.
             openai: A server that generates; then ``name`` lends its tokenizer and, if it is a run, prompt and index,
                 and no model is loaded. For ``steps`` only.
+            engine: What computes the model; see ``ENGINES``.
 
         Raises:
             UserError: if there is no such run, model, system or index.
@@ -168,10 +175,12 @@ class Asker:
             info = model_info(name)
             tuned = bool(info)
             label = name if tuned else f"{name} (not tuned to ask)"
+            model, generator, label = _computed_by(engine, model, tokenizer, label, 48)
             return cls(
                 model,
                 tokenizer,
                 name=label,
+                generator=generator,
                 index=opened,
                 settings=PromptSettings.model_validate(info.get("prompt", {})),
                 grounded=info.get("sees_passages", True),
@@ -190,14 +199,17 @@ class Asker:
         if system not in there:
             raise UserError(f"{path} has no model '{system}'; {did_you_mean(system, there)}")
         model, tokenizer = load_run_model(run, model_stage(run.recipe, system), merged=True)
+        tokens = run.recipe.evaluation.max_new_tokens
+        model, generator, label = _computed_by(engine, model, tokenizer, f"{system} of {path}", tokens)
         return cls(
             model,
             tokenizer,
-            name=f"{system} of {path}",
+            name=label,
+            generator=generator,
             index=opened if opened is not None else open_index(run / "index"),
             settings=run.recipe.prompt,
             grounded=system != "ungrounded",
-            max_new_tokens=run.recipe.evaluation.max_new_tokens,
+            max_new_tokens=tokens,
         )
 
     @classmethod
@@ -363,6 +375,53 @@ class Asker:
         if supported < 2:
             return f"{tried} has {options} that the passages support; two are needed"
         return f"{tried} has faithfulness {score.faithfulness:.2f}, and {min_faithfulness:.2f} is asked for"
+
+
+def checked_engine(name: str) -> Engine:
+    """Return the engine of that name.
+
+    Raises:
+        UserError: if there is none.
+    """
+    for engine in ENGINES:
+        if engine == name:
+            return engine
+    raise UserError(f"'{name}' is no engine; {did_you_mean(name, ENGINES)}")
+
+
+def _computed_by(engine: Engine, model: Any, tokenizer: Any, label: str, max_new_tokens: int) -> tuple[Any, Any, str]:
+    """Return the model or None, the generator in its place or None, and what to call it.
+
+    Raises:
+        UserError: if llama.cpp is asked for and cannot compute the model.
+    """
+    why = "" if engine == "torch" else _why_not_llama_cpp(model)
+    if engine == "torch" or (engine == "auto" and why):
+        return model, None, label
+    if why:
+        raise UserError(f"the engine llama.cpp cannot be used: {why}")
+    from rac.generation.llama_cpp import LlamaCppGenerator
+
+    try:
+        generator = LlamaCppGenerator.of(model, tokenizer, max_new_tokens=max_new_tokens)
+    except UserError as error:
+        if engine == "llama.cpp":
+            raise
+        log.info("computing with torch, since llama.cpp cannot: %s", error)
+        return model, None, label
+    return None, generator, f"{label} (llama.cpp, 16-bit weights)"
+
+
+def _why_not_llama_cpp(model: Any) -> str:
+    import importlib.util
+
+    if importlib.util.find_spec("llama_cpp") is None:
+        return (
+            "llama-cpp-python is not installed (pip install 'rac-clarify[llama-cpp]'; it is compiled for this machine, "
+            "which takes minutes)"
+        )
+    device = next(model.parameters()).device
+    return "" if device.type == "cpu" else f"the model is on {device}, and only the CPU is supported there"
 
 
 def _rank(score: SelectionScore, position: int) -> tuple[bool, bool, float, int]:

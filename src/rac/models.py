@@ -244,6 +244,16 @@ def model_fingerprint(name: str | Path) -> str:
     return sha256_json([[(p.name, p.stat().st_size) for p in files], small])
 
 
+def weights_digest(model: Any) -> str:
+    """Return a hash of every tensor's name, shape and a spread sample of its values."""
+    described = []
+    for name, tensor in sorted(model.state_dict().items()):
+        flat = tensor.detach().flatten()
+        sample = flat[:: max(1, flat.numel() // 64)][:64].float().cpu().numpy().tobytes().hex()
+        described.append([name, list(tensor.shape), str(tensor.dtype), sample])
+    return sha256_json(described)
+
+
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:300] if lines else type(error).__name__

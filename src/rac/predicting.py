@@ -7,7 +7,6 @@ says why.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rac.asking import Asker
+from rac.asking import Asker, Engine
 from rac.errors import UserError
 from rac.files import ResumableLines, parse_record, read_records, sha256_file, sha256_json, write_records
 from rac.progress import Progress
@@ -72,10 +71,13 @@ class Source:
     system: str | None = None
     index: str | None = None
     openai: OpenAIServer | None = None
+    engine: Engine = "torch"
 
     def open(self) -> Asker:
         """Open it."""
-        return Asker.open(self.name, system=self.system, index=self.index, openai=self.openai)
+        return Asker.open(
+            self.name, system=self.system, index=self.index, openai=self.openai, engine=self.engine
+        )  # fmt: skip
 
 
 Asking = Callable[[Sequence[ClarificationExample]], Iterable[Outcome]]
@@ -132,14 +134,8 @@ def predict_file(
 
 
 def identity(asker: Asker) -> str:
-    """Return a hash of what asks: its name, and a sample of every weight, so that a retrained model is another one."""
-    digest = hashlib.sha256(asker.name.encode())
-    model = getattr(asker.generator, "model", None)
-    if model is not None:
-        for name, tensor in sorted(model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.flatten()[:64].float().cpu().numpy().tobytes())
-    return digest.hexdigest()
+    """Return a hash of what asks: its name, and its weights, so that a retrained model is another one."""
+    return sha256_json([asker.name, getattr(asker.generator, "digest", "")])
 
 
 def ask_in_batches(asker: Asker, examples: Sequence[ClarificationExample], top_k: int | None) -> Iterator[Outcome]:

@@ -31,6 +31,7 @@ def ask(
     ] = None,
     passages: Annotated[Path | None, typer.Option(help="File of passages (.jsonl) to use as D.")] = None,
     min_faithfulness: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least mean support of the options.")] = 1.0,
+    engine: Annotated[str, typer.Option(help="What computes the model: torch, llama.cpp, or auto.")] = "torch",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the documented JSON object, one line a query.")
     ] = False,
@@ -50,10 +51,10 @@ def ask(
         raise UserError("the query is empty: give some words to ask about")
     given = _read_passages(passages) if passages is not None else None
 
-    from rac.asking import Asker
+    from rac.asking import Asker, checked_engine
 
     source: Any = index if corpus is None else index_of_corpus(corpus)
-    asker = Asker.open(name, system=system, index=source)
+    asker = Asker.open(name, system=system, index=source, engine=checked_engine(engine))
     if given is None and asker.index is None:
         raise UserError(
             f"'{name}' is a model without an index: give --corpus DIR, --index INDEX or --passages FILE, or ask a run"

@@ -28,6 +28,7 @@ def mcp(
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, max=64, help="Candidates at most; samples if the first fails.")] = 4,
     min_faithfulness: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least mean support of the options.")] = 1.0,
+    engine: Annotated[str, typer.Option(help="What computes the model: torch, llama.cpp, or auto.")] = "torch",
 ) -> None:
     """Serve the tools clarify, search and refine to an assistant over MCP (standard input and output).
 
@@ -56,11 +57,11 @@ def mcp(
     from rac.integrations.mcp_server import run_stdio
 
     def open_asker() -> Asker:
-        from rac.asking import Asker
+        from rac.asking import Asker, checked_engine
         from rac.cli.ask import index_of_corpus
 
         source: Any = index if corpus is None else index_of_corpus(corpus)
-        asker = Asker.open(model, system=system, index=source)
+        asker = Asker.open(model, system=system, index=source, engine=checked_engine(engine))
         log.info("ready: %s", asker.name)
         return asker
 

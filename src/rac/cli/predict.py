@@ -30,6 +30,7 @@ def predict(
             help="YAML file with the settings of an OpenAI-compatible server that asks (vLLM, llama.cpp, ...)."
         ),
     ] = None,
+    engine: Annotated[str, typer.Option(help="What computes the model: torch, llama.cpp, or auto.")] = "torch",
     ray: Annotated[
         int | None, typer.Option(min=1, help="Workers on Ray, on this machine or on the cluster of RAY_ADDRESS.")
     ] = None,
@@ -41,13 +42,14 @@ def predict(
 
     Example: rac predict runs/claqua --examples examples.jsonl -o predictions.jsonl
     """
+    from rac.asking import checked_engine
     from rac.generation.openai_settings import OpenAIServer
     from rac.predicting import Source, predict_file, with_system
     from rac.settings import load_settings
 
     settings = load_settings(OpenAIServer, server) if server is not None else None
     system, settings = with_system(run, system, settings)
-    source = Source(run, system, None if index is None else str(index), settings)
+    source = Source(run, system, None if index is None else str(index), settings, checked_engine(engine))
     asker = source.open()
     asking = None
     if ray is not None:

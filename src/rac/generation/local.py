@@ -68,6 +68,13 @@ class LocalGenerator:
         self.shares_prompts = not reason
         """Whether the fast path is used."""
 
+    @property
+    def digest(self) -> str:
+        """A hash of the weights."""
+        from rac.models import weights_digest
+
+        return weights_digest(self.model)
+
     def greedy(
         self, prompts: Sequence[Ids], *, cancel: Callable[[], bool] | None = None, label: str = "asking"
     ) -> list[Candidate]:

@@ -74,7 +74,9 @@ def open_asker(settings: ServerSettings) -> Asker:
         import torch
 
         torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // settings.workers))
-    asker = Asker.open(settings.model, system=settings.system, index=settings.index, openai=settings.openai)
+    asker = Asker.open(
+        settings.model, system=settings.system, index=settings.index, openai=settings.openai, engine=settings.engine
+    )
     if settings.max_new_tokens is not None:
         asker.generator.max_new_tokens = settings.max_new_tokens
     return asker

@@ -107,6 +107,10 @@ class ServerSettings(Section):
 
     model: str = Field("embedded", description="A run directory, or a model: `embedded`, a folder, a hub id.")
     system: str | None = Field(None, description="Model of the run: rac, grounded or ungrounded; empty: the best.")
+    engine: Literal["torch", "llama.cpp", "auto"] = Field(
+        "torch", description="What computes the model: torch; llama.cpp (CPU, 16-bit weights, an extra); auto: "
+        "llama.cpp where it is installed and knows the model.",
+    )  # fmt: skip
     index: str | None = Field(None, description="Folder of an index to retrieve from, instead of the run's.")
     openai: OpenAIServer | None = Field(
         None, description="An OpenAI-compatible server that generates instead of `model`; `model` then lends its "
