@@ -5,12 +5,13 @@ export VENV GPU
 BIN := $(VENV)/bin
 PYTEST := HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help install quickstart lint test test-all clean
+.PHONY: help install quickstart lint test test-all docs clean
 
 help:
 	@echo "make quickstart   the whole method on embedded parts, offline, in minutes"
 	@echo "make test         lint, types and the core tests"
 	@echo "make test-all     the above with every extra, a real browser and the docs' snippets"
+	@echo "make docs         the documentation site in build/docs; warnings and dead links are errors"
 	@echo "make install      only make the environment; then: . $(VENV)/bin/activate"
 	@echo "make clean        remove what was built (not runs)"
 
@@ -32,6 +33,10 @@ test: lint
 test-all: lint
 	@scripts/install.sh all
 	$(PYTEST) -n 2 --dist loadfile
+
+docs:
+	@scripts/install.sh all
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
 
 clean:
 	rm -rf build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
