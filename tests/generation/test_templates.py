@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rac.generation.templates import CLAQUA_WORDING, title_question, typed_question
+from rac.generation.templates import CLAQUA_WORDING, facets, title_question, typed_question
 from rac.metrics.selection import SelectionScorer
 from rac.records import Passage
 
@@ -83,3 +83,8 @@ def test_template_options_are_supported_and_different() -> None:
     ]
     score = SelectionScorer().score(typed_question("Mill Creek source", d), "Mill Creek source", d)
     assert len(score.options) == 2 and all(score.supported) and score.distinct
+
+
+def test_facets_are_read_off_titles_whose_brackets_say_them_already() -> None:
+    pair = [Passage(id=k, title=f"Dune ({k})", text=f"A {k}.", types=(k,)) for k in ("film", "book")]
+    assert facets("dune", pair) == ["film", "book"]

@@ -19,6 +19,7 @@ CLAQUA_WORDING = "Which one do you mean, {options}, when you say {name}?"
 """As CLAQUA's own questions are put."""
 
 _BRACKETS = re.compile(r"\s*\([^()]*\)")
+_BRACKETED = re.compile(r"\(([^()]+)\)")
 _DEFINITION = re.compile(
     r"\b(?:is|are|was|were) (?:an? |the |one of the )?(?P<what>[^;:()]{3,}?)"
     r"(?=\.(?!\d)|[;:(]|, | which | who | that | located | born | released | published |$)"
@@ -73,7 +74,8 @@ def facets(query: str, passages: Sequence[Passage]) -> list[str]:
     names = [_BRACKETS.sub("", p.title).strip() or p.title.strip() for p in pair]
     if len({n.lower() for n in names}) == len(pair):
         return names
-    labels = [_label(p, pair[1 - i])[0] for i, p in enumerate(pair)]
+    # "Dune (film)" with the type "film": what tells it apart stands in the title already.
+    labels = [_label(p, pair[1 - i])[0] or " ".join(_BRACKETED.findall(p.title)) for i, p in enumerate(pair)]
     return list(dict.fromkeys(label for label in labels if label))
 
 
