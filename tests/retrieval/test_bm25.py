@@ -103,7 +103,7 @@ def test_ties_come_in_the_order_of_the_corpus(tmp_path: Path) -> None:
 
 
 def test_known_terms_only(passages: list[Passage], tmp_path: Path) -> None:
-    index = build_index(passages, IndexSettings(), tmp_path / "i")
+    index = build_index(passages, IndexSettings(fields="title+text"), tmp_path / "i")
     hits = index.search_batch(["Casablanca", "zzz", "", "the of and", "zzz jazz", "?!"], 3)
     assert [[hit.passage.id for hit in some] for some in hits] == [["city", "rick", "rabat"], [], [], [], ["jazz"], []]
     assert [hit.rank for hit in hits[0]] == [1, 2, 3]

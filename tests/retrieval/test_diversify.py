@@ -68,7 +68,7 @@ CORPUS = [
 def test_another_facet_comes_before_a_second_passage_of_the_same(
     kind: str, strategy: str, tmp_path: Path, encoder: object
 ) -> None:
-    chosen = {"strategy": strategy, "facet_similarity": 0.6, "mmr_lambda": 0.3}
+    chosen = {"strategy": strategy, "fields": "title+text", "facet_similarity": 0.6, "mmr_lambda": 0.3}
     build_index(CORPUS, IndexSettings.model_validate(chosen), tmp_path / "i")
     plain = open_index(tmp_path / "i").search_batch(["Mercury planet sun"], 3)[0]
     assert [hit.passage.id for hit in plain][:2] in (["f1", "f2"], ["f2", "f1"])

@@ -82,7 +82,7 @@ def test_unsaved_changes_stay_with_the_process(passages: list[Passage], tmp_path
 
 
 def test_old_vectors_are_carried_over(passages: list[Passage], tmp_path: Path, encoder: object) -> None:
-    index = build_index(passages[:4], IndexSettings(strategy="dense"), tmp_path / "i")
+    index = build_index(passages[:4], IndexSettings(strategy="dense", fields="title+text"), tmp_path / "i")
     encoder.seen.clear()  # type: ignore[attr-defined]
     index.add(passages[4:])
     index.delete(["film"])

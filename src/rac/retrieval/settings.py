@@ -34,7 +34,7 @@ class IndexSettings(BaseModel):
         description="how passages are found: by words, by embeddings, by learned word weights, by several at once",
     )
     fields: Literal["text", "title+text", "facets", "facets+text", "queries", "queries+text"] = Field(
-        "title+text",
+        "facets+text",
         description="what is indexed of a passage: its text; title, types, description and text; one entry per facet "
         "(name with short description or type), alone or beside the text; or one entry per query that the passage "
         "answers (meta key 'queries'), alone or beside the text",
