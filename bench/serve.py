@@ -241,14 +241,14 @@ def independent(
     lines, script = folder / "bodies.jsonl", folder / "load.lua"
     lines.write_bytes(b"\n".join(bodies) + b"\n")
     script.write_text(WRK_SCRIPT % lines)
-    command = [program, "-t1", f"-c{clients}", f"-d{arguments.seconds:.0f}s", "--timeout", "600s", "--latency",
+    command = [program, "-t1", f"-c{clients}", f"-d{arguments.load_seconds:.0f}s", "--timeout", "600s", "--latency",
                "-s", str(script), f"http://127.0.0.1:{server.port}"]  # fmt: skip
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = {
         "clients": clients,
         "per_second": float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1]),  # type: ignore[index]
         "errors": re.findall(r"(?:Socket errors|Non-2xx).*", output),
-        **{f"p{q}": re.search(rf"\b{q}%\s+(\S+)", output)[1] for q in (50, 90, 99)},  # type: ignore[index]
+        **{f"p{q}": re.search(rf"^\s+{q}%\s+(\S+)", output, re.M)[1] for q in (50, 90, 99)},  # type: ignore[index]
     }
     print(
         f"{clients:>3} clients, by {arguments.load_generator}: {found['per_second']:.2f} a second; p50 {found['p50']}, "
@@ -317,6 +317,7 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=30, help="longest question")
     parser.add_argument("--threads", type=int, help="that each server computes with; the cores if left out")
     parser.add_argument("--load-generator", choices=["wrk"], help="measure with it too")
+    parser.add_argument("--load-seconds", type=float, default=60.0, help="per level, for that program")
     parser.add_argument("--soak", type=float, help="seconds at saturation, instead of the levels")
     parser.add_argument("--soak-clients", type=int, default=24)
     parser.add_argument("--json", type=Path)
