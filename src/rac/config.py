@@ -26,8 +26,10 @@ from rac.training.pair_settings import Pairs
 from rac.training.settings import Stage1, Stage2
 
 RECIPE_SCHEMA = 1
-_ADDED_LATER = {"data": ("also", "fold"), "preference": ("rounds",)}
+_ADDED_LATER = {"data": ("also", "fold")}
 """Keys that did not exist at first. At their defaults they are left out of hashes, so that finished stages are kept."""
+_NOT_HASHED = {"preference": ("rounds",)}
+"""Keys that say which stages there are, and change nothing in any of them."""
 
 
 class Section(BaseModel):
@@ -213,6 +215,8 @@ class Recipe(Section):
     def _hashed(self, section: str) -> Any:
         value = getattr(self, section)
         plain = _plain(value)
+        for key in _NOT_HASHED.get(section, ()):
+            del plain[key]
         for key in _ADDED_LATER.get(section, ()):
             if getattr(value, key) == type(value).model_fields[key].get_default(call_default_factory=True):
                 del plain[key]
