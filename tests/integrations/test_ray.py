@@ -25,9 +25,8 @@ COUNT = 120
 
 @pytest.fixture
 def cluster() -> Iterator[None]:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Its default lets workers starve on a busy machine.
-    os.environ["RAY_worker_niceness"] = "0"
+    # Ray's own default priority of workers lets them starve on a busy machine.
+    os.environ.update({"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"})
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000)
     yield
     ray.shutdown()
