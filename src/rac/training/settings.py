@@ -78,8 +78,8 @@ class Stage2(Optimisation):
         1,
         ge=1,
         le=8,
-        description="Times that pairs are made and trained on; from the second one on the last round's model is sampled "
-        "and trained further.",
+        description="Times that pairs are made and trained on; from the second one on the last round's model is "
+        "sampled and trained further.",
     )
     beta: float = Field(0.1, gt=0, description="Sharpness of the preference (see the loss).")
     gamma: float = Field(1.0, ge=0, description="Margin that SimPO asks for, in units of its reward.")
