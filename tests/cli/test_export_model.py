@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rac.cli import app, register_commands
+from rac.config import Recipe
 from rac.errors import UserError
 
 register_commands()
@@ -19,6 +20,13 @@ def run(*arguments: str) -> str:
     return result.output
 
 
+def open_run(folder: Path) -> None:
+    """Make a run directory in which no stage is done, or of the models that lie there."""
+    (folder / "work").mkdir(parents=True, exist_ok=True)
+    (folder / "run.json").write_text('{"schema": 1}', encoding="utf-8")
+    (folder / "recipe.yaml").write_text(Recipe().to_yaml(), encoding="utf-8")
+
+
 @pytest.fixture
 def a_run(tmp_path: Path, tiny_model_dir: Path) -> Path:
     """A run directory with two trained models."""
@@ -27,7 +35,7 @@ def a_run(tmp_path: Path, tiny_model_dir: Path) -> Path:
     folder = tmp_path / "run"
     for name in ("grounded", "rac"):
         shutil.copytree(tiny_model_dir, folder / "models" / name)
-    (folder / "run.json").write_text("{}", encoding="utf-8")
+    open_run(folder)
     return folder
 
 
@@ -63,7 +71,6 @@ def test_what_makes_no_sense(
 
 
 def test_a_run_without_a_model(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.json").write_text("{}", encoding="utf-8")
+    open_run(tmp_path / "run")
     with pytest.raises(UserError, match="no trained model yet"):
         run("gguf", str(tmp_path / "run"), "-o", str(tmp_path / "m.gguf"))

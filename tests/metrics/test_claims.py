@@ -104,6 +104,14 @@ def test_a_denied_type_is_the_words_between_non_and_the_name() -> None:
     assert claims("Do you mean Ann Lee who is not an actress or Ann Lee?", "Ann Lee")[0].kind == "NOT-TYPE"
 
 
+@pytest.mark.parametrize(
+    "option", ["Veterinary medicine (branch of medicine for non-human animals)", "a guide to non-fiction books"]
+)
+def test_a_negation_inside_a_description_denies_nothing(option: str) -> None:
+    found = claims(f"Do you mean {option} or Immunology?", "medicine")
+    assert [(c.kind, c.text) for c in found][0] == ("OPTION", option)
+
+
 def test_spans_and_echoes() -> None:
     question = "When you say Luna,  do you mean the ship  or the band?"
     found = claims(question, "Luna")

@@ -16,6 +16,7 @@ _THAT_IS_NOT = re.compile(
     r"\bnot (?P<phrase>(?:in|from|by|about|of|at|on|for|with)\b.+)$"
 )
 _NON = re.compile(r"\bnon[\s-]+(?=\w)")
+_LAST_WORD = re.compile(r"(\w+)\W*$")
 _FILLER = re.compile(
     r"(?:i(?:'m| am|'ve| have|'d| would| will|'ll| can| could| found| see| think| don't| do)?\b.*|sorry\b.*|sure|"
     r"ok(?:ay)?|yes|"
@@ -252,7 +253,7 @@ class Parts:
         if other:
             return text[other.start(other.lastgroup or 0) :]
         match = _NON.search(low)
-        if match is None:
+        if match is None or _describes(low[: match.start()]):
             return None
         found = words(text[match.end() :])
         keep = len(found)
@@ -269,3 +270,9 @@ class Parts:
             kept = [k for k in kept if not any(m in self.query_keys for m in match_keys(k))]
         heavy = [k for k in kept if k not in LIGHT_KEYS]
         return tuple(dict.fromkeys(heavy or kept))
+
+
+def _describes(before: str) -> bool:
+    """Whether what follows is part of a description and denies nothing: "(medicine for non-human animals)"."""
+    last = _LAST_WORD.search(before)
+    return before.count("(") > before.count(")") or (last is not None and last[1] in frames.PREPOSITIONS)
