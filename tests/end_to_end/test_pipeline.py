@@ -195,7 +195,7 @@ def test_every_system_and_a_second_round_come_on_top_of_a_finished_run(
     recipe, done = finished
     run = tmp_path / "run"
     shutil.copytree(done, run)
-    # rac-paper takes samples as they come, and those of a tiny model seldom come to an end; tests/pipeline checks its recipe.
+    # rac-paper takes samples as they come, and those of a tiny model seldom end; tests/pipeline checks its recipe.
     systems = [name for name in SYSTEMS if name not in ("openai", "shipped", "rac-paper")]
     more = [f"evaluation.systems=[{', '.join(systems)}]", "preference.rounds=2", "evaluation.candidates=2"]
     log = train(recipe, run, *(part for setting in more for part in ("--set", setting))).stderr

@@ -109,7 +109,7 @@ def test_a_denied_type_is_the_words_between_non_and_the_name() -> None:
 )
 def test_a_negation_inside_a_description_denies_nothing(option: str) -> None:
     found = claims(f"Do you mean {option} or Immunology?", "medicine")
-    assert [(c.kind, c.text) for c in found][0] == ("OPTION", option)
+    assert (found[0].kind, found[0].text) == ("OPTION", option)
 
 
 def test_spans_and_echoes() -> None:
