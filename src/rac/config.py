@@ -28,8 +28,8 @@ from rac.training.settings import Stage1, Stage2
 RECIPE_SCHEMA = 1
 _ADDED_LATER = {"data": ("also", "fold")}
 """Keys that did not exist at first. At their defaults they are left out of hashes, so that finished stages are kept."""
-_NOT_HASHED = {"preference": ("rounds",)}
-"""Keys that say which stages there are, and change nothing in any of them."""
+_NOT_HASHED = {"training": ("keep_memory",), "preference": ("rounds", "keep_memory")}
+"""Keys that say which stages there are, or how fast they run, and change nothing in what comes out of any of them."""
 
 
 class Section(BaseModel):

@@ -7,6 +7,7 @@ and whose outputs are still there, is not run again; so the same command after a
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import os
 import platform
@@ -25,6 +26,7 @@ from rac.config import Recipe
 from rac.errors import DataError, UserError
 from rac.files import read_json, sha256_file, sha256_json, write_json, write_text
 from rac.progress import format_seconds
+from rac.training.memory import give_back_memory
 
 log = logging.getLogger(__name__)
 
@@ -168,6 +170,9 @@ class RunDirectory:
         started = time.monotonic()
         stage = function()
         seconds = time.monotonic() - started
+        # A trainer and its model refer to each other, so they would lie beside the next stage's model for a while.
+        gc.collect()
+        give_back_memory()
         record = {
             "stage": name,
             "input_hash": digest,

@@ -43,7 +43,9 @@ def fingerprint(model: Any, trees: Sequence[Tree], settings: Optimisation, seed:
 
     Settings that cannot change the result (how often to save and to log, where to report) are left out.
     """
-    chosen = settings.model_dump(mode="json", exclude={"checkpoint_seconds", "log_every", "report_to", "rounds"})
+    chosen = settings.model_dump(
+        mode="json", exclude={"checkpoint_seconds", "log_every", "report_to", "rounds", "keep_memory"}
+    )
     return sha256_json(
         {"stage": type(settings).__name__, "settings": chosen, "seed": seed, "data": data_hash(trees),
          "weights": weights_hash(model), "rule": repr(rule), "rac": __version__}

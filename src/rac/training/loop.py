@@ -61,7 +61,7 @@ def run_training(job: Job) -> TrainingRecord:
     try:
         longest = max(job.settings.max_row_tokens, *(tree.length for tree in job.trees))
         quick = contextlib.nullcontext() if job.plain else quick_attention(model, longest)
-        with kept_memory(), full_disk_explained(job.output_dir), quick:
+        with kept_memory(job.settings.keep_memory), full_disk_explained(job.output_dir), quick:
             trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
             model.config.use_cache = use_cache
         with full_disk_explained(job.output_dir):

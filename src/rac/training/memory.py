@@ -20,8 +20,11 @@ _NEVER = 2**31 - 1
 
 
 @contextmanager
-def kept_memory() -> Iterator[None]:
+def kept_memory(keep: bool = True) -> Iterator[None]:
     """Keep freed memory inside the block, and give it back at its end. Elsewhere than on Linux with glibc: nothing."""
+    if not keep:
+        yield
+        return
     keep_freed_memory(True)
     try:
         yield

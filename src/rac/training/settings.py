@@ -41,6 +41,11 @@ class Optimisation(BaseModel):
     gradient_checkpointing: bool = Field(
         False, description="Compute activations twice instead of keeping them: a third slower, much less memory."
     )
+    keep_memory: bool = Field(
+        True,
+        description="On a CPU keep freed memory from step to step instead of fetching it from the system again: a "
+        "tenth faster, up to a quarter more memory; no result changes.",
+    )
     trees: bool = Field(
         True, description="Compute a prompt once for all its questions; false repeats it, as other trainers do."
     )
