@@ -181,6 +181,8 @@ def test_estimates_agree_with_a_run_that_was_measured(recipe: Recipe) -> None:
     measured = {"ungrounded": 82, "grounded": 152, "pairs": 67, "rac": 83, "evaluation": 126}
     for name, seconds in measured.items():
         assert 0.5 < parts[name] / seconds < 2, (name, parts[name])
+    # As that run split its batches.
+    recipe = changed(recipe, training={"accumulation": 1}, preference={"accumulation": 2})
     assert 4e9 < estimate.memory_needed(recipe, EMBEDDED, estimate.work_of(recipe)) < 9e9
 
 
