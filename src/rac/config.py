@@ -102,7 +102,8 @@ class Model(Section):
     base: str = Field("embedded", description="`embedded`, a model folder, or a hub id OWNER/NAME.")
     device: str = Field("auto", description="A torch device; `auto` takes a GPU if torch sees one.")
     dtype: Literal["float32", "bfloat16"] = Field(
-        "float32", description="Keep float32 on CPU: bfloat16 is slower there."
+        "float32",
+        description="Type of the weights; keep float32 on CPU. `training.precision` is how products are computed.",
     )
 
 
@@ -201,7 +202,7 @@ class Recipe(Section):
                 "preference.rounds: 2"
             )
         if self.model.device == "cpu" and self.model.dtype == "bfloat16":
-            raise ValueError("model.dtype: bfloat16 on the CPU is many times slower than float32; use float32 there")
+            raise ValueError("model.dtype: bfloat16 on the CPU loses small updates; use float32 there")
         return self
 
     def to_yaml(self) -> str:

@@ -7,7 +7,6 @@ about what was found and kind accuracy about what it was taken for.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rac.errors import DataError
 from rac.files import read_text
 from rac.metrics.claims import Claim, claims
+from rac.metrics.locked import check_locked
 from rac.metrics.text import content_keys, words
 
 DATA = Path(__file__).parent / "validation_data"
@@ -69,9 +68,7 @@ def read_labels(half: Half) -> list[Labels]:
     """
     path = DATA / f"claim_labels_{half}.json"
     if half == "locked":
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != LOCKED_SHA256:
-            raise DataError(path, f"was changed after it had been locked (SHA-256 {found}); restore the file")
+        check_locked(path, LOCKED_SHA256)
     labels: list[Labels] = json.loads(read_text(path))
     return labels
 

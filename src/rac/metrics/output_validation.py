@@ -8,7 +8,6 @@ other is locked by checksum and read for reports only.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rac.errors import DataError
 from rac.files import read_text
 from rac.metrics.claims import Claim, claim_from_text
+from rac.metrics.locked import check_locked
 from rac.metrics.scores import OFFERED
 from rac.metrics.selection import option_identity
 from rac.metrics.suite import MetricSettings, evaluate
@@ -103,9 +102,7 @@ def read_outputs(half: Half) -> list[LabelledOutput]:
     """
     path = DATA / f"output_labels_{half}.json"
     if half == "locked":
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != LOCKED_SHA256:
-            raise DataError(path, f"was changed after it had been locked (SHA-256 {found}); restore the file")
+        check_locked(path, LOCKED_SHA256)
     stored = json.loads(read_text(path))
     known = {p["id"]: Passage.model_validate(p) for p in stored["passages"]}
     return [_output(item, known) for item in stored["items"]]

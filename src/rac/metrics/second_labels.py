@@ -7,15 +7,14 @@ for a label of its own; over the claims that both judged it stands beside it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rac.errors import DataError
 from rac.files import read_text
 from rac.metrics.claims_validation import ClaimAgreement, Labels, annotator_agreement, read_labels
+from rac.metrics.locked import check_locked
 from rac.metrics.output_validation import DATA, LabelledOutput, kappa, read_outputs
 
 CHECKSUMS = {
@@ -51,9 +50,7 @@ class LabelAgreement:
 
 def _read(name: str) -> dict[str, Any]:
     path = DATA / f"second_labels_{name}.json"
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != CHECKSUMS[name]:
-        raise DataError(path, f"was changed after it had been locked (SHA-256 {found}); restore the file")
+    check_locked(path, CHECKSUMS[name])
     stored: dict[str, Any] = json.loads(read_text(path))
     return stored
 
