@@ -33,6 +33,9 @@ Engine = Literal["torch", "llama.cpp", "auto"]
 ENGINES: tuple[Engine, ...] = ("torch", "llama.cpp", "auto")
 """What can compute a model: torch, llama.cpp (CPU, 16-bit weights, an extra), or llama.cpp wherever it can."""
 
+DEFAULT_ENGINE: Engine = "auto"
+"""The fastest on a CPU whose questions are float32's, wherever it is installed; see docs/generation.md."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -146,7 +149,7 @@ class Asker:
     @classmethod
     def open(
         cls, name: str, *, system: str | None = None, index: Path | str | Index | None = None,
-        openai: OpenAIServer | None = None, engine: Engine = "torch",
+        openai: OpenAIServer | None = None, engine: Engine = DEFAULT_ENGINE,
     ) -> Asker:  # fmt: skip
         """Load the model of a run (with the run's index and prompt), or any model by folder, hub id or ``embedded``.
 
@@ -377,12 +380,14 @@ class Asker:
         return f"{tried} has faithfulness {score.faithfulness:.2f}, and {min_faithfulness:.2f} is asked for"
 
 
-def checked_engine(name: str) -> Engine:
-    """Return the engine of that name.
+def checked_engine(name: str | None) -> Engine:
+    """Return the engine of that name, the default one for None.
 
     Raises:
         UserError: if there is none.
     """
+    if name is None:
+        return DEFAULT_ENGINE
     for engine in ENGINES:
         if engine == name:
             return engine
@@ -404,10 +409,11 @@ def _computed_by(engine: Engine, model: Any, tokenizer: Any, label: str, max_new
 
     try:
         generator = LlamaCppGenerator.of(model, tokenizer, max_new_tokens=max_new_tokens)
-    except UserError as error:
+    except (UserError, OSError) as error:
+        # OSError: there is no room for its file.
         if engine == "llama.cpp":
             raise
-        log.info("computing with torch, since llama.cpp cannot: %s", error)
+        log.warning("computing with torch, since llama.cpp cannot: %s", error)
         return model, None, label
     return None, generator, f"{label} (llama.cpp, 16-bit weights)"
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rac.asking import Asker, Engine
+from rac.asking import DEFAULT_ENGINE, Asker, Engine
 from rac.errors import UserError
 from rac.files import ResumableLines, parse_record, read_records, sha256_file, sha256_json, write_records
 from rac.progress import Progress
@@ -71,7 +71,7 @@ class Source:
     system: str | None = None
     index: str | None = None
     openai: OpenAIServer | None = None
-    engine: Engine = "torch"
+    engine: Engine = DEFAULT_ENGINE
 
     def open(self) -> Asker:
         """Open it."""

@@ -72,26 +72,6 @@ def test_a_model_that_cannot_share_a_batch_is_served_one_by_one(asker: Asker) ->
     assert together(LocalBackend(plain.generator), [sampled]) == [[c.text for c in alone]]
 
 
-def test_an_engine_that_is_fastest_at_one_question_gets_single_ones(asker: Asker) -> None:
-    other = Asker(talking_model(), byte_tokenizer(), name="tiny", max_new_tokens=12)
-    streamed: list[int] = []
-    plain_stream = other.generator.stream
-
-    def stream(prompt: Any, **options: Any) -> Any:
-        streamed.append(len(prompt))
-        return plain_stream(prompt, **options)
-
-    other.generator.one_at_a_time = True  # type: ignore[attr-defined]
-    other.generator.stream = stream  # type: ignore[method-assign]
-    single, several = wanted(asker, "mercury"), [wanted(asker, q) for q in QUERIES[:3]]
-    backend = LocalBackend(other.generator)
-    assert together(backend, [single, single]) == together(LocalBackend(asker.generator), [single, single])
-    assert len(streamed) == 1
-    assert together(backend, several) == together(LocalBackend(asker.generator), several)
-    assert together(backend, [wanted(asker, "mercury", 2)])
-    assert len(streamed) == 1
-
-
 def test_equal_wishes_are_generated_once_and_streamed_to_everyone(asker: Asker) -> None:
     heard: list[list[str]] = [[], []]
 

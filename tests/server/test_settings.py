@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import rac.models
 from rac.errors import DataError
 from rac.server.running import feedback_place
 from rac.server.settings import ServerSettings
@@ -65,3 +66,13 @@ def test_feedback_lies_beside_the_run(tmp_path: Path) -> None:
     assert feedback_place(ServerSettings()) == "feedback.sqlite"
     assert feedback_place(ServerSettings(feedback="off")) is None
     assert feedback_place(ServerSettings(feedback="sqlite:///x.db")) == "sqlite:///x.db"
+
+
+def test_without_a_model_the_tuned_one_is_served_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rac.models, "ADAPTERS", tmp_path)
+    assert ServerSettings().model == "embedded"
+    (tmp_path / "rac").mkdir()
+    (tmp_path / "rac" / "adapter_config.json").touch()
+    assert ServerSettings().model == load_settings(ServerSettings, None).model == "embedded:rac"

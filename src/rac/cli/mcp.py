@@ -19,8 +19,9 @@ log = logging.getLogger(__name__)
 @app.command()
 def mcp(
     model: Annotated[
-        str, typer.Argument(metavar="RUN|MODEL", help="A run directory or a model; `embedded` if left out.")
-    ] = "embedded",
+        str | None,
+        typer.Argument(metavar="RUN|MODEL", help="A run directory or a model; the embedded one if left out."),
+    ] = None,
     system: Annotated[str | None, typer.Option(help="Model of the run: ungrounded, grounded or rac.")] = None,
     index: Annotated[Path | None, typer.Option(help="Index to retrieve from, instead of the run's.")] = None,
     corpus: Annotated[
@@ -28,7 +29,12 @@ def mcp(
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, max=64, help="Candidates at most; samples if the first fails.")] = 4,
     min_faithfulness: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least mean support of the options.")] = 1.0,
-    engine: Annotated[str, typer.Option(help="What computes the model: torch, llama.cpp, or auto.")] = "torch",
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="What computes the model: torch, llama.cpp, or auto (the default): llama.cpp where it is installed."
+        ),
+    ] = None,
 ) -> None:
     """Serve the tools clarify, search and refine to an assistant over MCP (standard input and output).
 
@@ -46,12 +52,13 @@ def mcp(
         raise UserError("--index and --corpus exclude each other: give one of them")
     if index is not None and not index.is_dir():
         raise UserError(f"no index at {index}: make one with rac index CORPUS -o {index}")
-    if not (Path(model) / "run.json").exists():
-        from rac.models import resolve_model
+    from rac.models import EMBEDDED, default_model, resolve_model
 
+    name = default_model() if model is None else model
+    if not (Path(name) / "run.json").exists():
         # The embedded one is there, and unpacked on first use, which a client need not wait for.
-        if model != "embedded":
-            resolve_model(model)
+        if name != EMBEDDED:
+            resolve_model(name)
         if index is None and corpus is None:
             log.warning("there is no index: only clarify with passages works; give --index or --corpus for the rest")
     from rac.integrations.mcp_server import run_stdio
@@ -61,7 +68,7 @@ def mcp(
         from rac.cli.ask import index_of_corpus
 
         source: Any = index if corpus is None else index_of_corpus(corpus)
-        asker = Asker.open(model, system=system, index=source, engine=checked_engine(engine))
+        asker = Asker.open(name, system=system, index=source, engine=checked_engine(engine))
         log.info("ready: %s", asker.name)
         return asker
 

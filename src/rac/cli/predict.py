@@ -30,7 +30,12 @@ def predict(
             help="YAML file with the settings of an OpenAI-compatible server that asks (vLLM, llama.cpp, ...)."
         ),
     ] = None,
-    engine: Annotated[str, typer.Option(help="What computes the model: torch, llama.cpp, or auto.")] = "torch",
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="What computes the model: torch, llama.cpp, or auto (the default): llama.cpp where it is installed."
+        ),
+    ] = None,
     ray: Annotated[
         int | None, typer.Option(min=1, help="Workers on Ray, on this machine or on the cluster of RAY_ADDRESS.")
     ] = None,

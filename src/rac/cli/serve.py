@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @app.command()
 def serve(
     model: Annotated[
-        str | None, typer.Argument(metavar="RUN|MODEL", help="A run directory or a model; `embedded` if left out.")
+        str | None,
+        typer.Argument(metavar="RUN|MODEL", help="A run directory or a model; the embedded one if left out."),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with settings; see --explain.")] = None,
     settings: Annotated[

@@ -45,25 +45,9 @@ class LocalBackend:
         if not getattr(self.generator, "shares_prompts", False):
             self._plain(list(shared.values()))
             return
-        if len(shared) == 1 and not samples and getattr(self.generator, "one_at_a_time", False):
-            self._stream(jobs)
-            return
         # The longest first, as the decoder wants them.
         ordered = sorted(shared.items(), key=lambda item: (-len(item[0][0]), item[0]))
         self._batch([jobs for _, jobs in ordered])
-
-    def _stream(self, jobs: list[Job]) -> None:
-        """One greedy wish, by an engine that is fastest at a single one."""
-        pieces: list[str] = []
-        for piece in self.generator.stream(
-            jobs[0].wanted.prompt.ids, cancel=lambda: all(job.cancelled for job in jobs)
-        ):  # fmt: skip
-            pieces.append(piece)
-            for job in jobs:
-                if job.on_piece is not None and not job.cancelled:
-                    job.on_piece(piece)
-        for job in jobs:
-            job.deliver(["".join(pieces).strip()])
 
     def _plain(self, groups: list[list[Job]]) -> None:
         """One wish after the other, for models that cannot share a batch."""

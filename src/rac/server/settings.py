@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from rac.asking import DEFAULT_ENGINE, Engine
 from rac.generation.openai_settings import OpenAIServer
+from rac.models import default_model
 
 
 class Section(BaseModel):
@@ -105,10 +107,14 @@ class Logs(Section):
 class ServerSettings(Section):
     """The whole service."""
 
-    model: str = Field("embedded", description="A run directory, or a model: `embedded`, a folder, a hub id.")
+    model: str = Field(
+        default_factory=default_model,
+        description="A run directory, or a model: `embedded`, a folder, a hub id; if left out, the embedded one, tuned "
+        "to ask where such an adapter is installed.",
+    )
     system: str | None = Field(None, description="Model of the run: rac, grounded or ungrounded; empty: the best.")
-    engine: Literal["torch", "llama.cpp", "auto"] = Field(
-        "torch", description="What computes the model: torch; llama.cpp (CPU, 16-bit weights, an extra); auto: "
+    engine: Engine = Field(
+        DEFAULT_ENGINE, description="What computes the model: torch; llama.cpp (CPU, 16-bit weights, an extra); auto: "
         "llama.cpp where it is installed and knows the model.",
     )  # fmt: skip
     index: str | None = Field(None, description="Folder of an index to retrieve from, instead of the run's.")
