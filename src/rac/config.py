@@ -26,7 +26,7 @@ from rac.training.pair_settings import Pairs
 from rac.training.settings import Stage1, Stage2
 
 RECIPE_SCHEMA = 1
-_ADDED_LATER = {"data": ("also", "fold")}
+_ADDED_LATER = {"data": ("also", "fold", "held_out")}
 """Keys that did not exist at first. At their defaults they are left out of hashes, so that finished stages are kept."""
 _NOT_HASHED = {"training": ("keep_memory",), "preference": ("rounds", "keep_memory")}
 """Keys that say which stages there are, or how fast they run, and change nothing in what comes out of any of them."""
@@ -71,6 +71,11 @@ class Data(Section):
         True, description="Leave gold questions out of stage 1 whose options D does not support (they teach invention)."
     )
     evaluation_queries: int | None = Field(None, ge=1, description="Held-out queries to evaluate at most; empty: all.")
+    held_out: Literal["source", "training"] = Field(
+        "source",
+        description="Which queries are held out and asked: those that the source holds out, or (`training`) a fifth of "
+        "its training clusters, for tuning: what the source holds out is then neither asked nor trained on.",
+    )
     fold: str = Field(
         "",
         pattern=r"^(\d+/\d+)?$",
@@ -201,6 +206,8 @@ class Recipe(Section):
                 "evaluation.systems: with one round `rac-round-1` is `rac` itself; leave it out, or set "
                 "preference.rounds: 2"
             )
+        if self.data.fold and self.data.held_out != "source":
+            raise ValueError("data.fold says what is held out, and so does data.held_out: training; set one of them")
         if self.model.device == "cpu" and self.model.dtype == "bfloat16":
             raise ValueError("model.dtype: bfloat16 on the CPU loses small updates; use float32 there")
         return self

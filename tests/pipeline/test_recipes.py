@@ -49,7 +49,7 @@ def test_the_recipe_for_a_gpu_trains_two_steps_of_each_stage(tmp_path: Path) -> 
 
 
 def test_adapters_of_the_embedded_model_fit_into_ten_megabytes_in_half_precision() -> None:
-    recipe = load_recipe(find_recipe("adapters"))
+    recipe = load_recipe(find_recipe("claqua"))
     rank = recipe.training.lora_rank
     assert recipe.preference.lora_rank == rank
     # SmolLM2-135M: 30 layers of hidden 576, keys and values 192, feed-forward 1,536; r (in + out) for each matrix.

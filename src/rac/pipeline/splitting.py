@@ -17,7 +17,7 @@ def held_out_of(by_split: BySplit, recipe: Recipe) -> tuple[BySplit, list[Clarif
 
     With ``data.fold`` that is a fold of all examples with a gold question, whatever their split. Else it is the
     source's test (or evaluation) split; its validation (or dev) split where it has no such; nothing where it has
-    neither.
+    neither, or with ``data.held_out: training``, which leaves out what the source holds out.
     """
     if recipe.data.fold:
         everything = [e for name in sorted(by_split) for e in by_split[name] if e.questions]
@@ -31,14 +31,17 @@ def held_out_of(by_split: BySplit, recipe: Recipe) -> tuple[BySplit, list[Clarif
     if not held_out:
         # Benchmarks here have no test split: their validation split is what is held out.
         held_out, validation = validation, []
+    if recipe.data.held_out == "training":
+        return {"train": without_clusters_of(train, held_out), "validation": validation}, []
     return {"train": train, "validation": validation}, held_out
 
 
 def split_examples(by_split: BySplit, recipe: Recipe) -> BySplit:
     """Split examples by cluster into the run's four parts.
 
-    Training examples without a gold question are left out. Where the source has no held-out split, a fifth of the
-    clusters is held out; where it has no validation split, a tenth of the training clusters is.
+    Training examples without a gold question are left out. Where the source has no held-out split (or
+    ``data.held_out`` is ``training``), a fifth of the training clusters is held out; where it has no validation split,
+    a tenth of the training clusters is.
 
     Raises:
         UserError: if nothing is left to train on or to evaluate.

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rac.files import write_text
+from rac.metrics.significance import ALPHA
 from rac.report.data import (
+    ComparisonRow,
     ItemRow,
     MetricInfo,
     QueryRow,
@@ -15,6 +17,7 @@ from rac.report.data import (
     Summary,
     Table,
     best_systems,
+    format_p,
     format_value,
     groups,
     order_statement,
@@ -72,6 +75,41 @@ def metrics_table(table: Table, metrics: Sequence[MetricInfo]) -> str:
     return "\n".join(
         [_row(header), _row(["---", *("---:" for _ in metrics)]), *(_row(row) for row in rows)]
     )  # fmt: skip
+
+
+def differences_table(table: Table, metrics: Sequence[MetricInfo], system: str = "rac") -> list[str]:
+    """Return a system minus every other one: difference, interval, corrected p; nothing without that system."""
+    if system not in table.systems:
+        return []
+    rows = {(row["metric"], row["a"], row["b"]): row for row in table.comparisons}
+    lines = [
+        f"`{system}` minus each other system, with its interval; p after Holm's correction over all pairs of the "
+        f"metric, in bold where it is at most {ALPHA:g}:",
+        "",
+        _row(["system", *(escape(m.title) for m in metrics)]),
+        _row(["---", *("---:" for _ in metrics)]),
+    ]
+    for other in table.systems:
+        if other == system:
+            continue
+        cells = []
+        for metric in metrics:
+            row, sign = rows.get((metric.name, system, other)), 1.0
+            if row is None:
+                row, sign = rows.get((metric.name, other, system)), -1.0
+            cells.append("–" if row is None or row["difference"] is None else _difference(row, sign, metric))
+        lines.append(_row([escape(other), *cells]))
+    return [*lines, ""]
+
+
+def _difference(row: ComparisonRow, sign: float, metric: MetricInfo) -> str:
+    scale, digits = (100, 1) if metric.percent else (1, 3)
+    text = f"{sign * (row['difference'] or 0.0) * scale:+.{digits}f}"
+    if row["low"] is not None and row["high"] is not None:
+        low, high = sorted((sign * row["low"], sign * row["high"]))
+        text += f" ({low * scale:+.{digits}f} to {high * scale:+.{digits}f})"
+    p = f"p = {format_p(row['p_holm'])}".replace("= <", "<")
+    return f"{text}, " + (f"**{p}**" if row["significant"] else p)
 
 
 def escape(text: str) -> str:

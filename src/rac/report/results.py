@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rac.generation.systems import SYSTEMS
-from rac.metrics.significance import ALPHA
 from rac.progress import format_seconds
 from rac.report.bars import MAIN, bars_of, in_words
-from rac.report.data import MetricInfo, ReportData, Table, format_p, format_value, order_statement, shown_metrics
-from rac.report.markdown import escape, metrics_table
+from rac.report.data import MetricInfo, ReportData, Table, format_value, order_statement, shown_metrics
+from rac.report.markdown import differences_table, escape, metrics_table
 from rac.report.seeds import groups_of_seeds, over_seeds
 from rac.report.stored import StoredRun, load
 
@@ -129,7 +128,7 @@ def _seeds(group: Sequence[StoredRun], infos: Sequence[MetricInfo]) -> list[str]
             metrics_table(table, main),
             "",
         ]
-        lines += _against(table, main_metrics(printed))
+        lines += differences_table(table, main_metrics(printed))
         lines += ["The mean of each seed:", "", "| system | " + " | ".join(escape(m.title) for m in main) + " |"]
         lines += ["| --- |" + " ---: |" * len(main)]
         for system, means in found.by_seed.items():
@@ -150,7 +149,7 @@ def _table(entry: dict[str, Any], infos: list[MetricInfo]) -> list[str]:
     main = [m for m in shown if m.name in _MAIN]
     lines = [f"### {escape(table.name)}", "", escape(table.note), "", metrics_table(table, main), ""]
     if "rac" in table.systems:
-        lines += _against(table, main_metrics(shown))
+        lines += differences_table(table, main_metrics(shown))
     else:
         unsure = [(m, order_statement(table, m)) for m in main if m.better]
         lines += [f"- {escape(m.title)}: {escape(text)}" for m, text in unsure if "NOT significant" in text]
@@ -165,42 +164,6 @@ def _table(entry: dict[str, Any], infos: list[MetricInfo]) -> list[str]:
         "</details>",
         "",
     ]
-
-
-def _against(table: Table, metrics: Sequence[MetricInfo]) -> list[str]:
-    """Return rac minus every other system: difference, interval, corrected p."""
-    if "rac" not in table.systems:
-        return []
-    rows = {(row["metric"], row["a"], row["b"]): row for row in table.comparisons}
-    lines = [
-        "`rac` minus each other system, with its interval; p after Holm's correction over all pairs of the metric, in "
-        f"bold where it is at most {ALPHA:g}:",
-        "",
-        "| system | " + " | ".join(escape(m.title) for m in metrics) + " |",
-        "| --- |" + " ---: |" * len(metrics),
-    ]
-    for system in table.systems:
-        if system == "rac":
-            continue
-        cells = []
-        for metric in metrics:
-            row, sign = rows.get((metric.name, "rac", system)), 1.0
-            if row is None:
-                row, sign = rows.get((metric.name, system, "rac")), -1.0
-            cells.append("–" if row is None or row["difference"] is None else _difference(dict(row), sign, metric))
-        lines.append(f"| {escape(system)} | " + " | ".join(cells) + " |")
-    return [*lines, ""]
-
-
-def _difference(row: dict[str, Any], sign: float, metric: MetricInfo) -> str:
-    low, high = sorted(sign * row[key] for key in ("low", "high")) if row["low"] is not None else (None, None)
-    scale = 100 if metric.percent else 1
-    digits = 1 if metric.percent else 3
-    text = f"{sign * row['difference'] * scale:+.{digits}f}"
-    if low is not None and high is not None:
-        text += f" ({low * scale:+.{digits}f} to {high * scale:+.{digits}f})"
-    p = f"p = {format_p(row['p_holm'])}".replace("= <", "<")
-    return f"{text}, " + (f"**{p}**" if row["significant"] else p)
 
 
 def _made(run: StoredRun) -> list[str]:
