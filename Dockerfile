@@ -1,5 +1,8 @@
 # rac on a CPU: the library, the embedded model and the HTTP service with its page.
 #
+# No image was built from this file yet, for want of a Docker daemon: its pip commands, the conversion of the model, the
+# health check and the entry command were run outside a container, in a new environment.
+#
 #   docker build -t rac .
 #   docker run --rm -p 127.0.0.1:8000:8000 -v "$PWD/runs:/data/runs:ro" -v rac-state:/data/state rac \
 #       serve /data/runs/quickstart --host 0.0.0.0 --feedback /data/state/feedback.sqlite
@@ -36,4 +39,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
 ENTRYPOINT ["rac"]
-CMD ["serve", "embedded", "--host", "0.0.0.0"]
+CMD ["serve", "--host", "0.0.0.0"]

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from benchmark_support import tsv, write
-from rac.config import Recipe, load_recipe
+from rac.config import Recipe, find_recipe, load_recipe
 from rac.corpus import read_corpus
 from rac.errors import DataError, UserError
+from rac.files import read_records
 from rac.pipeline.data import data_stage, index_stage, retrieve_stage
 from rac.pipeline.evaluation import metrics_stage, report_stage
 from rac.pipeline.predictions import predict_stages
 from rac.pipeline.run_directory import RunDirectory
-from rac.records import Passage
+from rac.records import Passage, Prediction
 
 NAMES = [
     "Dune",
@@ -102,3 +103,32 @@ def test_collections_are_corpora(corpus: Path) -> None:
     passages = list(read_corpus(f"trec:{corpus}"))
     assert len(passages) == 24
     assert passages[0] == Passage(id="Dune-film", title="Dune", text="Dune is a film.", source="corpus.trec")
+
+
+@pytest.mark.parametrize("name", ["cambignq", "paqa"])
+def test_the_recipes_for_those_who_have_the_files_run_on_files_of_the_documented_form(
+    tmp_path: Path, corpus: Path, name: str
+) -> None:
+    for split, names in (("train", NAMES[:9]), ("dev", NAMES[9:])):
+        rows = [
+            {
+                "id": n, "question": f"Who made {n}?", "dqs": ["film?", "book?"],
+                "clarification_question": f"Which {n}: the film, or the book?",
+            }
+            for n in names
+        ]  # fmt: skip
+        write(tmp_path / f"DongryeolLee96/AskCQ/cq_{split}.json", json.dumps(rows))
+        table = [[f"Who made {n}?", f"Do you mean the film or the book {n}?", f"{n} is a film."] for n in names]
+        write(tmp_path / f"paqa/{split}.csv", tsv(["question", "clarifying_question", "passages"], table, ","))
+    own = [f"data.corpus=trec:{corpus}"] if name == "cambignq" else []
+    shipped = load_recipe(
+        find_recipe(name), [f"data.directory={tmp_path}", "evaluation.systems=[template, gold]", *own]
+    )
+    run = RunDirectory(tmp_path / "run", shipped)
+    index_stage(run)
+    counts = data_stage(run)["counts"]
+    retrieve_stage(run)
+    predict_stages(run)
+    assert counts["evaluation"] == 3
+    questions = [p.question for p in read_records(run / "predictions/retrieved/gold.jsonl", Prediction)]
+    assert len(questions) == 3 and all("film" in q for q in questions)

@@ -9,7 +9,7 @@ import pytest
 from rac.cli.report import pack as pack_command
 from rac.errors import DataError, UserError
 from rac.files import read_json
-from rac.report.bars import Bar, bars_of, in_words
+from rac.report.bars import Bar, Rival, bars_of, in_words, over_all, rivals_of
 from rac.report.results import render_results
 from rac.report.seeds import groups_of_seeds, over_seeds
 from rac.report.stored import load, pack
@@ -102,6 +102,43 @@ def test_other_benchmarks_are_held_against_grounded_only(tmp_path: Path) -> None
     }
     page = render_results([fine.path])
     assert page.splitlines()[2].startswith("On sharc (white-sharc), 2 of 3 bars are met")
+
+
+def test_over_all_other_benchmarks_one_significant_gain_is_wanted(tmp_path: Path) -> None:
+    systems = ["grounded", "rac", "gold"]
+    runs = {
+        "better": finished_run(tmp_path / "a", systems, score, source="white-sharc", name="better"),
+        "same": finished_run(
+            tmp_path / "b", systems, changed("headline", 0.5, "grounded"), source="inscit", name="same"
+        ),
+        "worse": finished_run(tmp_path / "c", systems, changed("headline", 0.2), source="pacific", name="worse"),
+    }
+    metrics = {name: read_json(run / "metrics.json") for name, run in runs.items()}
+    (bar,) = over_all({"better": metrics["better"], "worse": metrics["worse"]})
+    assert bar.met
+    assert bar.found == "on better of 2"
+    assert over_all({"worse": metrics["worse"]}) == []
+    (bar,) = over_all({"worse": metrics["worse"], "too": metrics["worse"]})
+    assert bar.met is False
+    assert bar.found == "on none of 2"
+    page = render_results([run.path for run in runs.values()])
+    assert "| all but the main one | headline: rac above grounded | p &lt; 0.05 on at least one |" in page
+
+
+def test_rivals_are_set_against_rac_with_their_cost(tmp_path: Path) -> None:
+    level = {"grounded": 0.6, "grounded-best-of-n": 0.9, "context-aware": 0.88, "rac": 0.88}
+
+    def scored(d: str, system: str, number: int) -> dict[str, float | None]:
+        return {"headline": level[system] - 0.01 * (number % 3)}
+
+    run = finished_run(tmp_path / "run", list(level), scored)
+    best, aware = rivals_of(read_json(run / "metrics.json"), {"rac": 10.0, "grounded-best-of-n": 45.0})
+    assert best.in_words().startswith("`grounded-best-of-n` is above `rac` on the headline (+0.020, p <")
+    assert best.in_words().endswith("and takes 4.5 times as long to ask")
+    assert (aware.system, aware.cost) == ("context-aware", None)
+    assert aware.in_words() == "`context-aware` is not told apart from `rac` on the headline (+0.000, p = 1.000)"
+    assert Rival("x", -0.2, 0.001, None).in_words() == "`x` stays below `rac` on the headline (-0.200, p = 0.001)"
+    assert "`grounded-best-of-n` is above `rac` on the headline (+0.020, p <" in render_results([run.path])
 
 
 def test_the_page_is_the_same_from_the_run_and_from_its_compact_form(study: Path, tmp_path: Path) -> None:

@@ -173,6 +173,71 @@ def _other(tables: _Tables) -> list[Bar]:
     return bars
 
 
+def over_all(found: Mapping[str, Mapping[str, Any]]) -> list[Bar]:
+    """Return the bar on all benchmarks but the main one together; none for fewer than two.
+
+    Args:
+        found: Name of a run -> the content of its ``metrics.json``.
+    """
+    differences = {name: _Tables(metrics).difference("headline", "rac", "grounded") for name, metrics in found.items()}
+    measured = {name: one for name, one in differences.items() if one is not None}
+    if len(measured) < 2:
+        return []
+    sure = [name for name, (gain, p) in measured.items() if gain > 0 and p is not None and p < ALPHA]
+    told = f"on {', '.join(sure)}" if sure else "on none"
+    return [
+        Bar("headline: rac above grounded", f"p < {ALPHA:g} on at least one", f"{told} of {len(measured)}", bool(sure))
+    ]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A system that needs no stage 2, set against ``rac``.
+
+    Attributes:
+        system: Its name.
+        difference: Its headline minus that of ``rac``.
+        p: Uncorrected.
+        cost: Its time to ask, as a multiple of that of ``rac``; None where it is not known.
+    """
+
+    system: str
+    difference: float
+    p: float | None
+    cost: float | None
+
+    def in_words(self) -> str:
+        """Return what it reaches and what it costs in a sentence."""
+        if self.p is not None and self.p < ALPHA:
+            verdict = "is above" if self.difference > 0 else "stays below"
+        else:
+            verdict = "is not told apart from"
+        cost = "" if self.cost is None else f", and takes {self.cost:.1f} times as long to ask"
+        return f"`{self.system}` {verdict} `rac` on the headline ({self.difference:+.3f}, {_p(self.p)}){cost}"
+
+
+RIVALS = ("grounded-best-of-n", "context-aware", "grounded-continued", "rac-best-of-n")
+"""What reaches, or might reach, as much as ``rac`` in another way."""
+
+
+def rivals_of(metrics: Mapping[str, Any], seconds: Mapping[str, float]) -> list[Rival]:
+    """Set ``rac`` against what reaches as much without stage 2, or with more work for each question.
+
+    Args:
+        metrics: The content of a run's ``metrics.json``; its first D counts.
+        seconds: System -> time to ask all queries.
+    """
+    tables = _Tables(metrics)
+    source = metrics["tables"][0].get("passages", "retrieved")
+    found = []
+    for system in RIVALS:
+        one = tables.difference("headline", system, "rac", source)
+        if one is not None:
+            known = seconds.get(system, 0.0) > 0 and seconds.get("rac", 0.0) > 0
+            found.append(Rival(system, *one, seconds[system] / seconds["rac"] if known else None))
+    return found
+
+
 def in_words(name: str, bars: Sequence[Bar]) -> str:
     """Return one paragraph that says which bars a run meets and misses, and by how much."""
     met = [b for b in bars if b.met]

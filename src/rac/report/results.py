@@ -11,7 +11,7 @@ from typing import Any
 
 from rac.generation.systems import SYSTEMS
 from rac.progress import format_seconds
-from rac.report.bars import MAIN, bars_of, in_words
+from rac.report.bars import MAIN, bars_of, in_words, over_all, rivals_of
 from rac.report.data import MetricInfo, ReportData, Table, format_value, order_statement, shown_metrics
 from rac.report.markdown import differences_table, escape, metrics_table
 from rac.report.seeds import groups_of_seeds, over_seeds
@@ -79,18 +79,21 @@ def _preface() -> list[str]:
 
 
 def _bars(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
-    rows = []
+    found = []
     for group in groups:
         for run in group:
             if not {"rac", "grounded"} <= set(run.metrics["tables"][0]["systems"]):
                 continue
             seed = f", seed {run.recipe.seed}" if len(group) > 1 else ""
-            for bar in bars_of(run.metrics, _source(run)):
-                verdict = {True: "met", False: "**missed**", None: "not measured"}[bar.met]
-                cells = (_called(run) + seed, bar.name, bar.wanted, bar.found)
-                rows.append("| " + " | ".join([*map(escape, cells), verdict]) + " |")
-    if not rows:
+            found += [(_called(run) + seed, bar) for bar in bars_of(run.metrics, _source(run))]
+    others = {_called(g[0]): g[0].metrics for g in groups if _source(g[0]) != MAIN and not g[0].trained}
+    found += [("all but the main one", bar) for bar in over_all(others)]
+    if not found:
         return []
+    rows = []
+    for name, bar in found:
+        verdict = {True: "met", False: "**missed**", None: "not measured"}[bar.met]
+        rows.append("| " + " | ".join([*map(escape, (name, bar.name, bar.wanted, bar.found)), verdict]) + " |")
     head = ["## Bars", "", "p-values of this table are corrected over the bars' own comparisons.", ""]
     return [*head, "| run | bar | wanted | found | |", "| --- | --- | --- | --- | --- |", *rows, ""]
 
@@ -103,10 +106,19 @@ def _section(group: Sequence[StoredRun], examples: int) -> list[str]:
         lines += [f"The models are those of {escape(run.trained)}; nothing was trained on these queries.", ""]
     lines += [f"> **Note:** {escape(note)}" for note in run.metrics["notes"]]
     lines += ["", f"Signature: `{run.metrics['signature']}`", ""]
+    lines += _rivals(run)
     for entry in run.metrics["tables"]:
         lines += _table(entry, infos)
     lines += _questions(run, examples)
     return lines
+
+
+def _rivals(run: StoredRun) -> list[str]:
+    seconds = {
+        name.removeprefix("predict-"): stage["seconds"] for name, stage in run.stages.items() if "predict-" in name
+    }
+    found = rivals_of(run.metrics, seconds)
+    return ["; ".join(rival.in_words() for rival in found) + ".", ""] if found else []
 
 
 def _seeds(group: Sequence[StoredRun], infos: Sequence[MetricInfo]) -> list[str]:
