@@ -31,9 +31,9 @@ from typing import Any
 
 import numpy as np
 
+from rac.arithmetic import usable_cores
 from rac.records import Passage
 from rac.retrieval import IndexSettings, build_index, open_index
-from rac.retrieval.local import usable_cores
 
 WORDS = 60
 QUERY_WORDS = 5

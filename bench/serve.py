@@ -33,6 +33,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rac.asking import DEFAULT_ENGINE, ENGINES
+
+SERVERS = ("batched", "alone")
 SHOWN = ("per_second", "p50", "p95", "p99", "cpu_each")
 P50_BAR, BATCHING_BAR, GROWTH_BAR = 1.5, 1.8, 0.03
 WRK_SCRIPT = """
@@ -48,13 +51,14 @@ end
 class Server:
     """A ``rac serve`` process."""
 
-    def __init__(self, model: str, folder: Path, threads: int | None, tokens: int, *settings: str) -> None:
+    def __init__(self, arguments: argparse.Namespace, folder: Path, *settings: str) -> None:
         self.log = folder / f"serve-{time.monotonic_ns()}.log"
         chosen = [
             "limits.requests_per_minute=0", "limits.queue=256", "limits.request_seconds=600", "n=1",
-            f"max_new_tokens={tokens}", *([f"threads={threads}"] if threads else []), *settings,
+            f"max_new_tokens={arguments.tokens}", f"engine={arguments.engine}",
+            *([f"threads={arguments.threads}"] if arguments.threads else []), *settings,
         ]  # fmt: skip
-        command = [sys.executable, "-m", "rac", "serve", model, "--port", "0"]
+        command = [sys.executable, "-m", "rac", "serve", arguments.model, "--port", "0"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, *(part for key in chosen for part in ("--set", key))], stdout=log, stderr=log, cwd=folder
@@ -165,6 +169,12 @@ def percentiles(latencies: list[float]) -> dict[str, float]:
     return {f"p{q}": ordered[min(len(ordered) - 1, math.ceil(len(ordered) * q / 100) - 1)] for q in (50, 95, 99)}
 
 
+def served_model(server: Server, body: bytes) -> str:
+    """Return what the server calls its model; an untuned one is named behind the template that stands in for it."""
+    name: str = post(server.connect(), "/v1/clarify", body)[1]["model"]
+    return name.removeprefix("template, since ").removesuffix(" failed")
+
+
 def check_agreement(one: Server, other: Server, bodies: list[bytes]) -> float:
     """Return the mean tokens of the questions; stop if the servers' candidates differ."""
     from rac.models import load_tokenizer
@@ -188,12 +198,11 @@ def check_agreement(one: Server, other: Server, bodies: list[bytes]) -> float:
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     bodies = make_bodies(64)
-    batched = Server(arguments.model, folder, arguments.threads, arguments.tokens)
-    alone = Server(arguments.model, folder, arguments.threads, arguments.tokens, "batching.max_rows=1")
-    figures: dict[str, Any] = {
-        "tokens": round(check_agreement(batched, alone, bodies[: arguments.check]), 1),
-        "levels": [],
-    }
+    batched = Server(arguments, folder)
+    alone = Server(arguments, folder, "batching.max_rows=1")
+    figures: dict[str, Any] = {"model": served_model(batched, bodies[0])}
+    print(f"served: {figures['model']}")
+    figures |= {"tokens": round(check_agreement(batched, alone, bodies[: arguments.check]), 1), "levels": []}
     print(f"questions have {figures['tokens']} tokens on average")
     try:
         for clients in arguments.clients:
@@ -201,12 +210,12 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             for _ in range(arguments.rounds):
                 rounds.append({
                     name: load(server, bodies, clients, arguments.seconds)
-                    for name, server in (("batched", batched), ("alone", alone))
+                    for name, server in zip(SERVERS, (batched, alone), strict=True)
                 })  # fmt: skip
             ratio = statistics.median(r["batched"]["per_second"] / r["alone"]["per_second"] for r in rounds)
             by_cpu = statistics.median(r["alone"]["cpu_each"] / r["batched"]["cpu_each"] for r in rounds)
             figures["levels"].append({"clients": clients, "ratio": ratio, "ratio_cpu": by_cpu, "rounds": rounds})
-            for name in ("batched", "alone"):
+            for name in SERVERS:
                 shown = {k: statistics.median(r[name][k] for r in rounds) for k in SHOWN}
                 requests = sum(r[name]["requests"] for r in rounds)
                 failed = sum(len(r[name]["errors"]) for r in rounds)
@@ -221,6 +230,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     finally:
         batched.stop()
         alone.stop()
+    show(figures["levels"])
     first = figures["levels"][0]
     figures["bars"] = {
         "p50 of one client": first["clients"] != 1
@@ -229,6 +239,21 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "no error": not any(r[n]["errors"] for lv in figures["levels"] for r in lv["rounds"] for n in r),
     }
     return figures
+
+
+def show(levels: list[dict[str, Any]]) -> None:
+    """Print the table of docs/service.md."""
+    print("| clients | a second, batched | p50 | p95 | p99 | one at a time | p50 | batching brings | by CPU time |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for level in levels:
+        batched, alone = (
+            {key: statistics.median(r[name][key] for r in level["rounds"]) for key in SHOWN} for name in SERVERS
+        )
+        print(
+            f"| {level['clients']} | {batched['per_second']:.2f} | {batched['p50']:.2f} s | {batched['p95']:.2f} s | "
+            f"{batched['p99']:.2f} s | {alone['per_second']:.2f} | {alone['p50']:.2f} s | {level['ratio']:.2f}x | "
+            f"{level['ratio_cpu']:.2f}x |"
+        )
 
 
 def independent(
@@ -260,7 +285,8 @@ def independent(
 def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Keep the server saturated; every answer is followed by feedback that must be found again."""
     bodies = make_bodies(2000)
-    server = Server(arguments.model, folder, arguments.threads, arguments.tokens, "feedback=feedback.sqlite")
+    server = Server(arguments, folder, "feedback=feedback.sqlite")
+    model = served_model(server, bodies[0])
     acknowledged: list[str] = []
     memory: list[tuple[float, float]] = []
     stop = threading.Event()
@@ -290,7 +316,7 @@ def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     thirds = [[mb for t, mb in memory if low <= t / arguments.soak < low + 1 / 3] for low in (1 / 3, 2 / 3)]
     growth = statistics.median(thirds[1]) / statistics.median(thirds[0]) - 1
     figures |= {
-        "feedback acknowledged": len(acknowledged), "feedback lost": len(set(acknowledged) - stored),
+        "model": model, "feedback acknowledged": len(acknowledged), "feedback lost": len(set(acknowledged) - stored),
         "memory MB": [round(statistics.median(third)) for third in thirds], "growth": growth,
         "memory": [(round(t), round(mb)) for t, mb in memory[:: max(1, len(memory) // 60)]],
     }  # fmt: skip
@@ -298,6 +324,7 @@ def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "no error": not figures["errors"], "no lost feedback": figures["feedback lost"] == 0,
         "memory flat": growth <= GROWTH_BAR,
     }  # fmt: skip
+    print(f"served: {model}")
     print(
         f"{arguments.soak:.0f} s at {arguments.soak_clients} clients: {figures['requests']} answers "
         f"({figures['per_second']:.2f} a second), {len(figures['errors'])} errors {figures['errors'][:2]}; "
@@ -315,6 +342,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--check", type=int, default=16, help="queries whose answers are compared first")
     parser.add_argument("--tokens", type=int, default=30, help="longest question")
+    parser.add_argument("--engine", choices=ENGINES, default=DEFAULT_ENGINE)
     parser.add_argument("--threads", type=int, help="that each server computes with; the cores if left out")
     parser.add_argument("--load-generator", choices=["wrk"], help="measure with it too")
     parser.add_argument("--load-seconds", type=float, default=60.0, help="per level, for that program")

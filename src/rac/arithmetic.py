@@ -9,9 +9,17 @@ while those without emulate it many times slower.
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any
 
 log = logging.getLogger(__name__)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use, which a container or ``taskset`` may limit."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def cpu_capabilities() -> dict[str, Any]:

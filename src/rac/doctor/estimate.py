@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rac.arithmetic import has_fast_bfloat16, use_wide_float32
+from rac.arithmetic import has_fast_bfloat16, usable_cores, use_wide_float32
 from rac.config import Recipe
 from rac.doctor.check import Check
-from rac.doctor.machine import available_memory, free_disk, usable_cores
+from rac.doctor.machine import available_memory, free_disk
 from rac.errors import UserError
 from rac.files import read_json
 from rac.progress import format_seconds

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import rac
+from rac.arithmetic import usable_cores
 from rac.doctor.check import Check
 
 DISTRIBUTION = "rac-clarify"
@@ -124,11 +125,6 @@ def processor_check() -> Check:
             "with nvidia-smi", {"cores": cores, "gpus": []},
         )  # fmt: skip
     return Check("processor", "ok", found, figures={"cores": cores, "gpus": []})
-
-
-def usable_cores() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def available_memory() -> float:

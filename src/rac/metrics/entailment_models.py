@@ -17,10 +17,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rac.arithmetic import usable_cores
 from rac.errors import UserError
 from rac.files import read_json, sha256_file, sha256_json
 from rac.metrics.entailment_packing import Row, pair_rows, row_arrays
-from rac.retrieval.local import usable_cores
 
 log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rac.arithmetic import usable_cores
 from rac.errors import DataError, UserError
 from rac.records import Passage
 from rac.retrieval import generations
@@ -216,13 +216,6 @@ class LocalIndex:
             "format": header["format"],
             "rac": header["rac"],
         }
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use, which a container or ``taskset`` may limit."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _alone(name: str, rows: NDArray, scores: NDArray) -> list[Found]:

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rac.arithmetic import usable_cores
 from rac.asking import Asker
 from rac.errors import UserError
 from rac.server.settings import ServerSettings
@@ -73,7 +74,7 @@ def open_asker(settings: ServerSettings) -> Asker:
     if settings.openai is None:
         import torch
 
-        torch.set_num_threads(settings.threads or max(1, (os.cpu_count() or 1) // settings.workers))
+        torch.set_num_threads(settings.threads or max(1, usable_cores() // settings.workers))
     asker = Asker.open(
         settings.model, system=settings.system, index=settings.index, openai=settings.openai, engine=settings.engine
     )
