@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from bootstrap_support import WordSearcher
@@ -10,7 +12,10 @@ from rac.corpus.bootstrap import Bootstrap, BootstrapResult, bootstrap
 from rac.corpus.bootstrap.case import is_identifier
 from rac.corpus.bootstrap.clusters import clusters
 from rac.corpus.bootstrap.facets import Facet, choose_facets
-from rac.corpus.bootstrap.subjects import Subject, document_of, read_corpus_subjects
+from rac.corpus.bootstrap.maker import _is_about, _only_one_is_meant
+from rac.corpus.bootstrap.subjects import Subject, document_of, heading_name, read_corpus_subjects, says_nothing
+from rac.corpus.bootstrap.terms import Term, find_terms
+from rac.corpus.bootstrap.wording import typed_queries, write_questions
 from rac.metrics.selection import SelectionScorer
 from rac.records import Passage
 
@@ -116,6 +121,80 @@ def test_facets_of_sections() -> None:
     assert choose_facets([section("Install", "Flask"), section("Install", "Flask")]) == "passages cannot be told apart"
     assert choose_facets([section("Install"), section("Install", "Flask")]) == "passages cannot be told apart"
     assert Facet("p", "Install").within() == "Install"
+
+
+@pytest.mark.parametrize(
+    ("heading", "name"),
+    [
+        ("2.1 Overview:", "Overview"), ("... use my own model", "use my own model"), ("Where is it?", ""),
+        ("How it works", ""), ("macOS or Windows installers", ""), ("Orders", "Orders"), ("one " * 10, ""),
+    ],
+)  # fmt: skip
+def test_headings_as_names(heading: str, name: str) -> None:
+    assert heading_name(heading) == name
+
+
+def test_headings_that_fit_any_document_are_no_terms_and_keep_their_place() -> None:
+    assert says_nothing("See also") and says_nothing("Step 2") and not says_nothing("Examples of mercury")
+    passages = [
+        Passage(id=f"{page}.md#{n}", source=f"{page}.md", title=title, text=f"Text {n} of {page}.",
+                meta={"headings": [page, "Options", title]})
+        for page in ("Alpha", "Beta", "Gamma") for n, title in enumerate(("Overview", "depth"))
+    ]  # fmt: skip
+    reading = read_corpus_subjects(passages, 2)
+    assert {s.contexts for s in reading.subjects} == {("Alpha",), ("Beta",), ("Gamma",)}  # all three have "Options"
+    chosen = choose_facets([reading.subjects[0], reading.subjects[1]])
+    assert isinstance(chosen, list) and [f.bracketed() for f in chosen] == ["Overview (Alpha)", "depth"]
+    found = find_terms(reading, Bootstrap(max_titles=8))
+    assert {t.key for t in found[0]} == {"depth", "alpha", "beta", "gamma"}
+    assert found[1]["terms left out: headings that fit any document"] == 2  # as homonym and as name
+
+
+def test_a_word_in_code_or_an_example_is_no_matter_of_a_section() -> None:
+    def section(text: str, **meta: object) -> Passage:
+        return Passage(id="a.md", title="Sizes", text=text, meta={"headings": ["A", "Sizes"], **meta})
+
+    assert _is_about(section("The token is short. It ends."), "token")
+    assert not _is_about(section("It is short. So is a token. It ends."), "token")
+    assert _is_about(section("It is short. So is a token. Each token ends."), "token")
+    assert not _is_about(section("Look: token = token", verbatim=[[6, 19]]), "token")
+    assert not _is_about(section("It is short. Ask Ann. Ann knows."), "Ann")
+    assert _is_about(Passage(id="1", text="It is short. So is a token."), "token")
+
+
+def test_a_section_that_is_called_just_so_leaves_no_doubt_within_its_document() -> None:
+    def section(name: str, document: str) -> Subject:
+        return Subject(name, name, contexts=(document,), document=document)
+
+    term = Term("Selectors", "name", (0, 1))
+    assert _only_one_is_meant([section("Selectors", "a"), section("Pseudo Selectors", "a")], term)
+    assert not _only_one_is_meant([section("Selectors", "a"), section("Pseudo Selectors", "b")], term)
+    assert not _only_one_is_meant([section("All Selectors", "a"), section("Pseudo Selectors", "a")], term)
+
+
+def test_queries_fit_the_grammar_of_headings() -> None:
+    def typed(text: str, kind: str = "topic") -> set[str]:
+        parts = [Subject("1", "One", contexts=(text,), common=(text,)), Subject("2", "Two", contexts=(text,))]
+        return {q.text for q in typed_queries(Term(text, kind, (0, 1)), parts, random.Random(0), 12)}
+
+    assert "how do I reproduce a table?" in {
+        q.lower().replace("how do i", "how do I") for q in typed("Reproduce a table")
+    }
+    assert not any(q.startswith(("I need", "tell", "show")) for q in typed("Reproduce a table"))
+    assert {q.lower() for q in typed("Folds, transfer, results")} == {"folds, transfer, results"}
+    assert {q.lower() for q in typed("How it works")} == {"how it works"}
+    assert any(q.lower() == "how do tokens work?" for q in typed("tokens"))
+    assert any(q.lower() == "what are tokens?" for q in typed("tokens", "name"))
+    assert not any("what is tokens" in q.lower() for q in typed("tokens", "name"))
+
+
+def test_orders_as_options_stand_behind_a_colon() -> None:
+    facets = [Facet("1", "Make training data", of_section=True), Facet("2", "Serve", of_section=True)]
+    term = Term("Guide", "topic", (0, 1))
+    texts = {w.text for seed in range(9) for w in write_questions(facets, "guide", term, 9, random.Random(seed))}
+    assert texts and all(": Make training data or Serve?" in text for text in texts)
+    found = [Passage(id="1", title="Make training data"), Passage(id="2", title="Serve")]
+    assert not any(SelectionScorer(min_options=2).problem(text, "guide", found) for text in texts)
 
 
 def test_what_is_retrieved_for_a_word_falls_into_clusters() -> None:

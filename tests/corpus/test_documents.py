@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from corpus_support import make_docx, make_pdf
 from rac.corpus import ReadOptions, read_corpus
-from rac.corpus.documents import title_of_file
+from rac.corpus.documents import prose, title_of_file
 from rac.corpus.html import text_of_fragment
 from rac.records import Passage
 
@@ -66,6 +66,34 @@ def test_markdown_keeps_headings_and_offsets_and_loses_marks(tmp_path: Path) -> 
     assert MARKDOWN[install.start : install.end].endswith("| Linux | apt |")
     assert (linux.title, linux.description, linux.text) == ("On Linux", "Install, The guide", "Nothing to do.")
     assert linux.meta["headings"] == ["The guide", "Install", "On Linux"]
+
+
+def test_code_and_tables_are_text_but_no_prose(tmp_path: Path) -> None:
+    (tmp_path / "g.md").write_text(MARKDOWN, encoding="utf-8")
+    (tmp_path / "p.html").write_text(HTML, encoding="utf-8")
+    rst = "Title\n=====\n\nRun this::\n\n   make all\n\n   make more\n\nThen\n  wait.\n\n"
+    rst += ".. image:: x.png\n\n.. note:: Stay.\n"
+    (tmp_path / "t.rst").write_text(rst, encoding="utf-8")
+    found = passages(tmp_path)
+    install, linux = (next(p for p in found.values() if p.title == t) for t in ("Install", "On Linux"))
+    assert "pip install it" in install.text and prose(install) == "Use pip:\n\none\n\ntwo"
+    assert prose(linux) == "Nothing to do." and "verbatim" not in linux.meta
+    page = next(p for p in found.values() if p.meta.get("anchor") == "linux")
+    assert "a\n  b" in page.text and prose(page).startswith("one\n\ntwo\n\nFiller")
+    assert prose(found["t.rst"]) == "Run this::\n\nThen\n  wait.\n\n.. note:: Stay."
+
+
+def test_code_is_known_in_every_piece_of_a_long_section(tmp_path: Path) -> None:
+    text = "# Long\n\n" + "\n\n".join(f"Say it {n} times over.\n\n```\ncall(x{n});\n```" for n in range(40))
+    (tmp_path / "l.md").write_text(text, encoding="utf-8")
+    found = list(read_corpus(tmp_path, ReadOptions(passage_tokens=40, overlap_tokens=10)))
+    assert len(found) > 10 and all("call(" in p.text for p in found)
+    assert all("Say it" in prose(p) and "call(" not in prose(p) for p in found)
+
+
+@pytest.mark.parametrize("odd", ["all", [1], [[5, 2]], [["a", "b"]], [[0, 3], [1, 2]], None])
+def test_prose_of_passages_that_came_from_elsewhere(odd: object) -> None:
+    assert prose(Passage(id="1", text="One two", meta={"verbatim": odd})) in ("One two", "two")
 
 
 def test_html_is_what_a_reader_sees(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ NearDuplicates = Literal["ignore", "count", "drop"]
 JOINT = "\n\n"
 """Between the blocks of a section."""
 _LONGEST_BLOCK = 3000
+VERBATIM = "verbatim"
+"""Key of ``Passage.meta``: ``[start, end]`` pairs, offsets into the text, of code and rows of tables."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Block(NamedTuple):
     end: int
     page: int = 0
     """Page from 1; 0 where there are none."""
+    verbatim: bool = False
+    """Code or a row of a table: searchable text, but no sentences."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,44 @@ def passages_of(name: str, sections: Iterable[Section], options: ReadOptions) ->
                 meta["headings"] = list(headings)
             if page:
                 meta["page"] = page
+            if spans := _verbatim(blocks, offsets, piece.text, text, piece.start or 0):
+                meta[VERBATIM] = spans
             yield piece.model_copy(update={"id": identity, "start": start, "end": end, "meta": meta})
+
+
+def _verbatim(blocks: Sequence[Block], offsets: list[int], piece: str, text: str, start: int) -> list[list[int]]:
+    """Return which parts of a piece of a section's text are code or rows of tables; neighbours are one part."""
+    # A document that fits whole keeps its text; others are cut at ``start``.
+    shift = 0 if len(piece) == len(text) else start
+    spans: list[list[int]] = []
+    for block, offset in zip(blocks, offsets, strict=True):
+        begin, end = max(offset - shift, 0), min(offset + len(block.text) - shift, len(piece))
+        if not block.verbatim or begin >= end:
+            continue
+        if spans and begin - spans[-1][1] <= len(JOINT):
+            spans[-1][1] = end
+        else:
+            spans.append([begin, end])
+    return spans
+
+
+def prose(passage: Passage) -> str:
+    """Return the text of a passage without code and rows of tables: what it says in sentences, for descriptions.
+
+    Example:
+        >>> prose(Passage(id="1", text="Run it: make all", meta={"verbatim": [[8, 16]]}))
+        'Run it:'
+    """
+    kept, last = [], 0
+    spans = passage.meta.get(VERBATIM)
+    # Passages can come from elsewhere, with whatever under this key.
+    for span in spans if isinstance(spans, list) else ():
+        match span:
+            case [int(start), int(end)] if last <= start <= end:
+                kept.append(passage.text[last:start].strip())
+                last = end
+    kept.append(passage.text[last:].strip())
+    return JOINT.join(part for part in kept if part)
 
 
 def _context(headings: tuple[str, ...]) -> str:

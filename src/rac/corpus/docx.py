@@ -82,7 +82,8 @@ def _sections(document: Any, name: str) -> Iterator[Section]:
         return Section(path(), tuple(blocks), description if path() == (title,) else "")
 
     for item in document.iter_inner_content():
-        if hasattr(item, "rows"):
+        table = hasattr(item, "rows")
+        if table:
             texts = [_row(row) for row in item.rows]
         else:
             texts = [" ".join(item.text.split())]
@@ -97,7 +98,7 @@ def _sections(document: Any, name: str) -> Iterator[Section]:
                 continue
         for text in texts:
             if text.strip(" |"):
-                blocks.append(Block(text, offset, offset + len(text)))
+                blocks.append(Block(text, offset, offset + len(text), verbatim=table))
                 offset += len(text) + len(JOINT)
     if blocks:
         yield section()

@@ -22,7 +22,7 @@ from rac.records import Passage
 
 log = logging.getLogger(__name__)
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Changes when the same file gives other passages than before; indexes built with another version are built anew."""
 
 RECORD_SUFFIXES = (".jsonl", *tables.CSV_SUFFIXES, *tables.PARQUET_SUFFIXES)

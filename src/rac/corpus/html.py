@@ -125,7 +125,7 @@ def sections_of(text: str, name: str) -> Iterator[Section]:
                 site = _site(page_title, part.text)
             anchor = part.anchor
         elif part.text:
-            blocks.append(Block(part.text, offset, offset + len(part.text)))
+            blocks.append(Block(part.text, offset, offset + len(part.text), verbatim=part.verbatim))
             offset += len(part.text) + len(JOINT)
     if blocks:
         yield section()
@@ -153,10 +153,10 @@ def _squeeze(text: str) -> str:
 
 
 class _Part:
-    __slots__ = ("anchor", "level", "text")
+    __slots__ = ("anchor", "level", "text", "verbatim")
 
-    def __init__(self, text: str, level: int = 0, anchor: str = "") -> None:
-        self.text, self.level, self.anchor = text, level, anchor
+    def __init__(self, text: str, level: int = 0, anchor: str = "", verbatim: bool = False) -> None:
+        self.text, self.level, self.anchor, self.verbatim = text, level, anchor, verbatim
 
 
 class _Extractor:
@@ -168,7 +168,7 @@ class _Extractor:
         self.parts: list[_Part] = []
         self._words: list[str] = []
         self._pre = self._hidden = 0
-        self._level, self._anchor = 0, ""
+        self._level, self._anchor, self._row = 0, "", False
         for event, element in etree.iterwalk(root, events=("start", "end")):
             tag = element.tag if isinstance(element.tag, str) else ""
             if event == "start":
@@ -190,6 +190,7 @@ class _Extractor:
             self._pre += tag == "pre"
         elif tag in ("td", "th") and self._words:
             self._words.append(" | ")
+            self._row = True
         elif tag == "br":
             self._words.append("\n" if self._pre else " ")
         if element.text:
@@ -219,8 +220,8 @@ class _Extractor:
         if self._level:
             text = _squeeze(raw).strip(_MARKS).strip()
         if text.strip(" |") or self._level:
-            self.parts.append(_Part(text, self._level, self._anchor))
-        self._words, self._level, self._anchor = [], 0, ""
+            self.parts.append(_Part(text, self._level, self._anchor, bool(self._pre) or self._row))
+        self._words, self._level, self._anchor, self._row = [], 0, "", False
 
 
 def _ancestor_id(element: Any) -> str:

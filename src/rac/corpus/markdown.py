@@ -82,7 +82,7 @@ def sections_of(text: str, name: str) -> Iterator[Section]:
                 content = text_of_fragment(content)
             block = _block(content, text, lines, token.map, body_line)
             if block:
-                blocks.append(block)
+                blocks.append(block._replace(verbatim=token.type in ("fence", "code_block")))
         at += 1
     if blocks or not emitted:
         yield Section(headings(), tuple(blocks), "" if len(headings()) > 1 else description)
@@ -137,7 +137,7 @@ def _rows(tokens: list[Token], lines: list[int], shift: int) -> Iterator[Block]:
         elif token.type == "tr_open":
             cells, place = [], token.map
         elif token.type == "tr_close" and any(cells) and place:
-            yield Block(" | ".join(cells), lines[place[0] + shift], lines[place[1] + shift] - 1)
+            yield Block(" | ".join(cells), lines[place[0] + shift], lines[place[1] + shift] - 1, verbatim=True)
 
 
 def _block(content: str, text: str, lines: list[int], place: list[int], shift: int) -> Block | None:

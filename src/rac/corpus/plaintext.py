@@ -26,13 +26,14 @@ def read_plain(path: Path, name: str, report: ReadReport) -> Iterator[Section]:
         DataError: if the file is empty or no text.
     """
     title, description = title_of_file(name)
-    headings = _Headings(title)
+    headings, code = _Headings(title), _Code(path.suffix.lower() == ".rst")
     blocks: list[Block] = []
     length, found = 0, False
     for start, text in _cut(path, report):
         for match in _PARAGRAPH.finditer(text):
             paragraph = match.group().rstrip()
             heading = _heading(paragraph)
+            verbatim = code.holds(paragraph, text[match.start() - 1 : match.start()] in (" ", "\t"))
             if heading:
                 if blocks:
                     yield Section(headings.path, tuple(blocks), headings.description(description))
@@ -44,7 +45,7 @@ def read_plain(path: Path, name: str, report: ReadReport) -> Iterator[Section]:
                 offset = start + match.start()
             if paragraph.strip():
                 found = True
-                blocks.append(Block(paragraph, offset, offset + len(paragraph)))
+                blocks.append(Block(paragraph, offset, offset + len(paragraph), verbatim=verbatim))
                 length += len(paragraph)
             if length > _LONGEST:
                 yield Section(headings.path, tuple(blocks), headings.description(description))
@@ -53,6 +54,20 @@ def read_plain(path: Path, name: str, report: ReadReport) -> Iterator[Section]:
         yield Section(headings.path, tuple(blocks), headings.description(description))
     elif not found:
         raise DataError(path, "holds no text; remove it, or fill it")
+
+
+class _Code:
+    """Tells which paragraphs of reStructuredText are code or directives: what is indented behind "::", and these."""
+
+    _DIRECTIVE = re.compile(r"\.\. (?!note|warning|tip|important|caution|hint|attention|danger|seealso|version|deprec)")
+
+    def __init__(self, is_rst: bool) -> None:
+        self._is_rst, self._inside = is_rst, False
+
+    def holds(self, paragraph: str, indented: bool) -> bool:
+        verbatim = self._is_rst and ((self._inside and indented) or self._DIRECTIVE.match(paragraph) is not None)
+        self._inside = verbatim or paragraph.endswith("::")
+        return verbatim
 
 
 class _Headings:

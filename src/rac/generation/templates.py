@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rac.corpus.documents import prose
 from rac.metrics.text import content_keys, content_words
 from rac.records import Passage
 
@@ -123,7 +124,7 @@ def _label(passage: Passage, other: Passage | None) -> tuple[str, bool]:
 
 def _definition(passage: Passage) -> str:
     """Return what the text says its thing is, cut to a few words; "" if it does not say."""
-    found = _DEFINITION.search(passage.text[:400])
+    found = _DEFINITION.search(prose(passage)[:400])
     if not found:
         return ""
     words = found["what"].split()
@@ -140,9 +141,10 @@ def _definition(passage: Passage) -> str:
 def _first_words(passage: Passage, other: Passage | None) -> str:
     """Return the first words of the text from the first one on that neither the title nor the other passage has."""
     known = content_keys(passage.title) | (content_keys(f"{other.title} {other.text}") if other else set())
-    for word in content_words(passage.text):
+    text = prose(passage)
+    for word in content_words(text):
         if word.key not in known:
-            return " ".join(passage.text[word.start :].split()[: _LABEL_WORDS - 2])
+            return " ".join(text[word.start :].split()[: _LABEL_WORDS - 2])
     return ""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 _WORD = re.compile(r"[^\W_]+(?:[-'’.&/_]+[^\W_]+)*\.?", re.UNICODE)
 _DIRECTION_WORDS = "north south east west northern southern eastern western central upper lower middle"
 DIRECTIONS = frozenset(_DIRECTION_WORDS.split())
+DEMONYM = re.compile(r"(?:ian|ean|ese|ish|rican)$")
 
 
 def words(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rac.corpus.bootstrap.case import words
-from rac.corpus.bootstrap.subjects import Subject
+from rac.corpus.bootstrap.subjects import Subject, says_nothing
 from rac.records import Passage
 
 _OF = re.compile(r"\b(?:of|by|in|from|about|for|on|and|or|the)\b")
@@ -32,6 +32,7 @@ class Facet:
         person: Whether it is a person.
         common: Whether the name is a common noun, before which no description can stand ("the place Shower").
         context: Where a section stands ("Deploying"), "" if the name says enough or the passage is no section.
+        of_section: Whether the name is a heading.
     """
 
     passage_id: str
@@ -44,6 +45,7 @@ class Facet:
     person: bool = False
     common: bool = False
     context: str = ""
+    of_section: bool = False
 
     @property
     def full_name(self) -> str:
@@ -94,7 +96,9 @@ class Facet:
         return f"the {self.attribute}"
 
 
-def choose_facets(subjects: Sequence[Subject], term: str = "", *, of_class: bool = False) -> list[Facet] | str:
+def choose_facets(
+    subjects: Sequence[Subject], term: str = "", *, of_class: bool = False, of_text: bool = False
+) -> list[Facet] | str:
     """Describe subjects so that they can be told apart.
 
     Names with short descriptions are taken; where two subjects of one name have the same short description, the long
@@ -104,12 +108,14 @@ def choose_facets(subjects: Sequence[Subject], term: str = "", *, of_class: bool
         subjects: What the options are about, at least two.
         term: The ambiguous words.
         of_class: Whether the term is a class that all subjects belong to.
+        of_text: Whether the term only stands in their texts, so that a heading alone does not say what it has to do
+            with the term.
 
     Returns:
         One facet per subject, in order, or the reason why they cannot be told apart.
     """
     if any(subject.contexts for subject in subjects):
-        return _choose_sections(subjects)
+        return _choose_sections(subjects, of_text)
     described = [_describe(subject, subjects, term) for subject in subjects]
     known = {description.lower() for description in described}
     attributes = [""] * len(subjects)
@@ -126,21 +132,22 @@ def choose_facets(subjects: Sequence[Subject], term: str = "", *, of_class: bool
     return _told_apart(facets)
 
 
-def _choose_sections(subjects: Sequence[Subject]) -> list[Facet] | str:
+def _choose_sections(subjects: Sequence[Subject], of_text: bool) -> list[Facet] | str:
     """Describe sections of documents: by their heading, and by what stands above it where headings are alike.
 
-    Where names differ and all sections stand in one place, the names alone say it.
+    Where names differ and all sections stand in one place, the names alone say it. A heading that fits any document
+    keeps its place.
     """
     places: list[str] = []
     for subject in subjects:
         named = [s for s in subjects if s is not subject and s.name.lower() == subject.name.lower()]
         taken = {context.lower() for other in named for context in other.contexts}
         own = [c for c in subject.contexts if c.lower() not in taken and not _within(c, subject.name)]
-        places.append(own[0] if own else "")
+        places.append(own[-1 if of_text else 0] if own else "")
     if len({place.lower() for place in places}) == 1 and len({s.name.lower() for s in subjects}) == len(subjects):
-        places = [""] * len(subjects)
+        places = [place if says_nothing(subject.name) else "" for place, subject in zip(places, subjects, strict=True)]
     facets = [
-        Facet(s.id, s.name, article=s.article, common=s.ends_common, context=place)
+        Facet(s.id, s.name, article=s.article, common=s.ends_common, context=place, of_section=True)
         for s, place in zip(subjects, places, strict=True)
     ]
     return _told_apart(facets)

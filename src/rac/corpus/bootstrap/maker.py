@@ -15,6 +15,8 @@ from rac.corpus.bootstrap.subjects import Subject
 from rac.corpus.bootstrap.terms import Term
 from rac.corpus.bootstrap.wording import TypedQuery, Wording, write_questions
 from rac.corpus.bootstrap_settings import Bootstrap
+from rac.corpus.documents import prose
+from rac.corpus.splitting import sentences
 from rac.records import ClarificationExample, Passage, PreferencePair
 
 Check = Callable[[str, str, Sequence[Passage]], str]
@@ -71,7 +73,12 @@ class ExampleMaker:
         offered = _without_near_duplicates(relevant)[: self._settings.options]
         if len(offered) < 2:
             return "passages are near duplicates"
-        chosen = choose_facets([self._subjects[row] for row, _ in offered], query.term, of_class=term.kind == "class")
+        subjects = [self._subjects[row] for row, _ in offered]
+        if _only_one_is_meant(subjects, term):
+            return "one section is called just so, and the others stand in the same document"
+        chosen = choose_facets(
+            subjects, query.term, of_class=term.kind == "class", of_text=term.kind in ("mention", "cluster")
+        )
         if isinstance(chosen, str):
             return chosen
         facets = [replace(facet, passage_id=p.id) for facet, (_, p) in zip(chosen, offered, strict=True)]
@@ -105,6 +112,8 @@ class ExampleMaker:
                 continue
             first = row if self._subjects[row].part_of < 0 else self._subjects[row].part_of
             subject = self._subjects[first]
+            if term.kind == "mention" and not _is_about(passage, term.text):
+                continue
             if subject.name and (first in term.rows or _is_named(subject, term)):
                 found.setdefault(first, passage)
         # A name alone says little: passages without a description are offered only if too few have one.
@@ -121,7 +130,10 @@ class ExampleMaker:
 
         Only passages that use the word count; a cluster needs two of them, so that one odd passage is no meaning.
         """
-        using = [p for p in deep if p.id in self._row_of and term.key in {w.lower() for w in words(p.text)}]
+        using = [
+            p for p in deep
+            if p.id in self._row_of and term.key in {w.lower() for w in words(p.text)} and _is_about(p, term.text)
+        ]  # fmt: skip
         found: list[tuple[int, Passage]] = []
         for members in clusters(using, term.key):
             best = next((p for p in members if p in deep[: self._settings.top_k]), None)
@@ -191,6 +203,27 @@ class ExampleMaker:
                 rejected_kinds=tuple(f"edited-gold: {fault.kind}" for fault in faults),
             )
         )
+
+
+def _is_about(passage: Passage, word: str) -> bool:
+    """Whether a section of a document says something about a word: more than once, at its beginning or as its heading.
+
+    A word in an example, in code or in a table is no matter that the section is about, and nor is a name further down,
+    which mostly belongs to an example. Passages that are no part of a document are short, and count as they are.
+    """
+    if "headings" not in passage.meta:
+        return True
+    text = prose(passage)
+    first = text[: next(iter(sentences(text)), (0, 0))[1]]
+    at_once, used = ([w.rstrip(".") for w in words(part.lower())] for part in (f"{first} {passage.title}", text))
+    return word.lower() in at_once or (word.islower() and used.count(word) > 1)
+
+
+def _only_one_is_meant(subjects: Sequence[Subject], term: Term) -> bool:
+    """Whether "selectors" is typed, where one document has "Selectors" and "Pseudo Selectors"."""
+    called = sum(subject.name.lower() == term.key for subject in subjects)
+    one_document = subjects[0].contexts and len({subject.document for subject in subjects}) == 1
+    return term.kind in ("name", "phrase") and called == 1 and bool(one_document)
 
 
 def _is_named(subject: Subject, term: Term) -> bool:

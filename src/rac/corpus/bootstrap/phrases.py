@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rac.corpus.bootstrap.case import DIRECTIONS
+from rac.corpus.documents import prose
 from rac.records import Passage
 
 _PARENTHESIS = re.compile(r"\s*\([^()]*\)")
@@ -104,7 +105,7 @@ def description_of(passage: Passage) -> str:
         return passage.description.strip()
     if passage.types:
         return passage.types[0].strip()
-    found = _IS_A.match(without_parenthesis(passage.text[:600]))
+    found = _IS_A.match(without_parenthesis(prose(passage)[:600]))
     if found:
         return found[1].strip()
     return in_parenthesis(passage.title)

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from rac.corpus.bootstrap.case import CaseModel, words
+from rac.corpus.bootstrap.case import DEMONYM, CaseModel, words
 from rac.corpus.bootstrap.phrases import NounPhrase, count_heads, description_of, noun_phrase, without_parenthesis
+from rac.corpus.documents import prose
 from rac.records import Passage
 
 CASE_SAMPLE = 20_000
@@ -19,7 +20,20 @@ _YEARS = re.compile(
     r"\(((?:born )?(?:c\. ?)?\d{3,4}(?:/\d+)?(?:\s?[–-]\s?(?:c\. ?)?\d{2,4}(?:/\d+)?)?(?: BCE?| AD| CE)?)\)"
 )
 _NAME_MAXIMUM = 80
+_LONGEST_HEADING = 9
 _LONGEST_CONTEXT = 8
+_EMPTY_WORDS = (
+    "overview introduction description detail details note notes example examples usage see also summary "
+    "background general other miscellaneous synopsis content contents reference references further reading "
+    "related motivation rationale questions results discussion appendix basics conclusion step steps next part "
+    "more how it works what is this about the a of and to in"
+)
+_SAYS_NOTHING = frozenset(_EMPTY_WORDS.split())
+_ASKING_WORDS = "how what when where which who why can does do is are should if"
+ASKING = frozenset(_ASKING_WORDS.split())
+"""What headings that are clauses begin with."""
+_NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.)]? +|\.\.\.\s*|…\s*)")
+_SUBTITLE = re.compile(r"^([^:]{4,}): ")
 
 
 @dataclass(frozen=True)
@@ -89,7 +103,7 @@ def read_corpus_subjects(passages: Iterable[Passage], most_mentions: int = 8) ->
     read: list[tuple[Subject, str]] = []
     stream = iter(passages)
     sample = list(islice(stream, CASE_SAMPLE))
-    case = CaseModel(p.text for p in sample)
+    case = CaseModel(prose(p) for p in sample)
     first_rows: dict[tuple[str, str, str], int] = {}
     mentions = _Mentions(most_mentions)
     for batch in (sample, stream):
@@ -98,7 +112,7 @@ def read_corpus_subjects(passages: Iterable[Passage], most_mentions: int = 8) ->
             first = first_rows.setdefault(document, len(read))
             description = "" if _headings(passage) else description_of(passage)
             read.append((_subject(passage, description, first if first != len(read) else -1), description))
-            mentions.add(passage.text, first)
+            mentions.add(prose(passage), first)
     heads: Counter[str] = count_heads(description for _, description in read)
     subjects = []
     for subject, description in read:
@@ -108,6 +122,7 @@ def read_corpus_subjects(passages: Iterable[Passage], most_mentions: int = 8) ->
         common = tuple(word for word in words(subject.name) if case.is_common(word))
         modifiers = tuple(word for word in common if not case.is_noun(word))
         subjects.append(replace(subject, phrase=phrase, common=common, modifiers=modifiers))
+    subjects = _with_telling_contexts(subjects, most_mentions)
     few, many = mentions.found(subjects, case)
     return Reading(subjects, few, many)
 
@@ -139,7 +154,7 @@ class _Mentions:
         for word, rows in sorted(self._rows.items()):
             common = case.is_common(word)
             topic = word.lower() in ends and case.is_noun(word) if common else word[0].isupper() and word[1:].islower()
-            if len(word) <= 3 or not word.isalpha() or not topic:
+            if len(word) <= 3 or not word.isalpha() or not topic or (not common and DEMONYM.search(word)):
                 continue
             if 2 <= len(rows) <= self._most:
                 kept[word] = tuple(sorted(rows))
@@ -151,6 +166,8 @@ class _Mentions:
 def _subject(passage: Passage, description: str, part_of: int) -> Subject:
     # Parts of one document have its title in common; that makes the title no ambiguous name.
     name = without_parenthesis(passage.title) if part_of < 0 else ""
+    if _headings(passage):
+        name = heading_name(name)
     if len(name) > _NAME_MAXIMUM:
         name = ""
     years = _YEARS.search(description)
@@ -184,8 +201,53 @@ def _contexts(passage: Passage) -> tuple[str, ...]:
     headings = _headings(passage)
     if len(headings) < 2:
         return ()
-    above = (without_parenthesis(headings[-2]), without_parenthesis(headings[0]))
+    above = (_without_subtitle(headings[-2]), _without_subtitle(headings[0]))
     return tuple(dict.fromkeys(h for h in above if h and len(h.split()) <= _LONGEST_CONTEXT))
+
+
+def _without_subtitle(heading: str) -> str:
+    """Return a heading as one would refer to it: "Studies" for "Studies: systems, folds, transfer"."""
+    name = _NUMBERING.sub("", without_parenthesis(heading)).rstrip(" :;,.")
+    found = _SUBTITLE.match(name)
+    return found[1] if found and len(name.split()) > 3 else name
+
+
+def heading_name(heading: str) -> str:
+    """Return a heading as the name of an option, "" if it cannot be one.
+
+    Numbers and marks around it are no part of the name. What asks, offers something itself, or is a whole sentence
+    would not read as one option.
+
+    Example:
+        >>> heading_name("2.1 Overview:"), heading_name("Where can I find it?"), heading_name("macOS or Windows")
+        ('Overview', '', '')
+    """
+    name = _NUMBERING.sub("", heading).rstrip(" :;,")
+    clause = name.endswith("?") or name.split(" ")[0].lower() in ASKING
+    if clause or " or " in f" {name} ".lower() or len(name.split()) > _LONGEST_HEADING:
+        return ""
+    return name
+
+
+def says_nothing(name: str) -> bool:
+    """Whether a heading fits any document: "Overview", "How it works", "See also"."""
+    return all(word.lower() in _SAYS_NOTHING or word.isdigit() for word in words(name))
+
+
+def _with_telling_contexts(subjects: list[Subject], most: int) -> list[Subject]:
+    """Leave out of the contexts what tells nothing apart, if something else is left.
+
+    That is a heading that says nothing, or one that more than ``most`` documents have: "Configuration" of every page.
+    """
+    documents: dict[str, set[str]] = {}
+    for subject in subjects:
+        for context in subject.contexts:
+            documents.setdefault(context.lower(), set()).add(subject.document)
+    told = []
+    for subject in subjects:
+        kept = tuple(c for c in subject.contexts if len(documents[c.lower()]) <= most and not says_nothing(c))
+        told.append(replace(subject, contexts=kept) if kept and kept != subject.contexts else subject)
+    return told
 
 
 _ROMAN = re.compile(r"[IVXLCDM]+$")

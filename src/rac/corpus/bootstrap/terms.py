@@ -19,8 +19,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rac.corpus.bootstrap.case import is_identifier, words
-from rac.corpus.bootstrap.subjects import Reading, Subject
+from rac.corpus.bootstrap.case import DEMONYM, is_identifier, words
+from rac.corpus.bootstrap.subjects import Reading, Subject, says_nothing
 from rac.corpus.bootstrap_settings import Bootstrap, Kind
 
 _SMALL_WORDS = (
@@ -31,7 +31,6 @@ _SMALL_WORDS = (
 _STOP = frozenset(_SMALL_WORDS.split())
 _ROMAN = re.compile(r"[IVXLCDM]+$")
 _SPAN = re.compile(r"\d+s?[–-]\d")
-_DEMONYM = re.compile(r"(?:ian|ean|ese|ish)$")
 _MAKER = re.compile(r" by (?:[^\W\d_][\w.'’-]* )*([A-Z][\w'’-]{2,})$")
 
 
@@ -84,6 +83,9 @@ def find_terms(reading: Reading, settings: Bootstrap) -> tuple[list[Term], dict[
         if kind not in settings.kinds:
             continue
         for term in finder():
+            if says_nothing(term.text) and any(subjects[row].contexts for row in term.rows):
+                counts["terms left out: headings that fit any document"] += 1
+                continue
             if term.key in terms:
                 counts["terms left out: same words as a term of another kind"] += 1
                 continue
@@ -139,7 +141,7 @@ def _words_with_weights(subject: Subject, things: set[str]) -> Iterator[tuple[st
             before = parts[place - 1] if place else ""
             # "William the Silent" is not asked for by "silent", nor "Margaret I of Denmark" by "denmark".
             weight = 0.1 if before == "the" or (before == "of" and subject.person) else 1.0
-        elif word.lower() not in things and (word in subject.modifiers or _DEMONYM.search(word)):
+        elif word.lower() not in things and (word in subject.modifiers or DEMONYM.search(word)):
             weight = 0.1  # a mere modifier: nobody asks for "silent" to get "Silent film"
         elif place == 0:
             weight = 0.5 if subject.person else 0.8

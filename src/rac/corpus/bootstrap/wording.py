@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rac.corpus.bootstrap.case import is_identifier
 from rac.corpus.bootstrap.facets import Facet
 from rac.corpus.bootstrap.phrases import head_word
-from rac.corpus.bootstrap.subjects import Subject
+from rac.corpus.bootstrap.subjects import ASKING, Subject
 from rac.corpus.bootstrap.terms import Term
 
 _IMPERATIVES = ("tell me about {t}", "find information on {t}", "I'm looking for information about {t}", "show me {t}")
@@ -59,6 +59,7 @@ CLASS_PATTERNS: tuple[tuple[str, str], ...] = (
 MENTION_PATTERNS: tuple[tuple[str, str], ...] = (
     ("When you say {q}, are you talking about {o}?", "bracketed"),
     ("When you ask about {q}, are you thinking of {o}?", "bracketed"),
+    ("Which one do you mean: {o}?", "bracketed"),
     ("Which one is your question about: {o}?", "bracketed"),
     ("Are you interested in {o}?", "appositive"),
     ("Is this about {o}?", "bracketed"),
@@ -70,6 +71,8 @@ TOPIC_PATTERNS: tuple[tuple[str, str], ...] = (
     ("Would you like to know about {o}?", "bracketed"),
     ("Are you interested in {o}?", "bracketed"),
     ("Do you need {o}?", "bracketed"),
+    ("Which one do you mean: {o}?", "bracketed"),
+    ("Which of these do you need: {o}?", "bracketed"),
 )
 _PATTERNS_OF: dict[str, tuple[tuple[str, str], ...]] = {
     "class": CLASS_PATTERNS,
@@ -78,9 +81,17 @@ _PATTERNS_OF: dict[str, tuple[tuple[str, str], ...]] = {
     "cluster": MENTION_PATTERNS,
 }
 LONGEST_WORDS = 26
-_LABEL = re.compile(r"^\w{2,12}: (?=\S)")
-"""What sorts a heading and nobody types: "Class: Buffer"."""
 """A question with more words offers two options instead of three."""
+_LABEL = re.compile(r"^\w{2,12}: (?=\S+(?: \S+){0,2}$)(?!.*,)")
+"""What sorts a heading and nobody types: "Class: Buffer"."""
+_VERB_WORDS = (
+    "add ask avoid build change check choose configure convert create customize define deploy disable download "
+    "enable find fix generate get give handle import improve install keep learn load make manage migrate prepare "
+    "publish read remove replace reproduce run save send serve set share start stop train try understand update "
+    "upgrade use validate verify write"
+)
+_VERBS = frozenset(_VERB_WORDS.split())
+"""What headings that tell one to do something begin with; only behind these does "how do I ..." fit."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +114,22 @@ def typed_queries(term: Term, subjects: Sequence[Subject], rng: random.Random, m
     """
     spelled = _spellings(term)
     sort = _sort(subjects)
+    of_sections = any(subject.contexts for subject in subjects)
+    forms: dict[str, tuple[str, ...]]
     questions: tuple[str, ...]
     if term.kind == "class":
         questions = _CLASS_PERSON_QUESTIONS if sort == "person" else _CLASS_QUESTIONS
         forms = {"keyword": ("{t}",), "question": questions, "imperative": _CLASS_IMPERATIVES}
+    elif of_sections and (shape := _shape(term.text)) == "clause":
+        forms = {"keyword": ("{t}",)}
+    elif of_sections and shape == "order":
+        forms = {"keyword": ("{t}", "how to {t}"), "question": ("how do I {t}?", "how can I {t}?")}
     elif term.kind == "topic":
-        forms = {"keyword": ("{t}",), "question": _TOPIC_QUESTIONS, "imperative": _TOPIC_IMPERATIVES}
+        forms = {"keyword": ("{t}",), "question": _topic_questions(term.text), "imperative": _TOPIC_IMPERATIVES}
     else:
-        some = _MIXED_QUESTIONS if any(s.person for s in subjects) else _QUESTIONS
+        some: tuple[str, ...] = _MIXED_QUESTIONS if any(s.person for s in subjects) else _QUESTIONS
+        if of_sections and _is_plural(term.text.lower()) and any(_has_common(s, term.key) for s in subjects):
+            some = tuple(question.replace("what is", "what are") for question in some)
         questions = _PERSON_QUESTIONS if sort == "person" else some
         forms = {"keyword": ("{t}",), "question": questions, "imperative": _IMPERATIVES}
         if sort:
@@ -125,6 +144,30 @@ def typed_queries(term: Term, subjects: Sequence[Subject], rng: random.Random, m
     rng.shuffle(first)
     rng.shuffle(further)
     return [*first, *further][:most]
+
+
+def _shape(text: str) -> str:
+    """Return what a heading is: "clause" ("How it works", "One, two, three"), "order" ("Make data"), else "name"."""
+    parts = _LABEL.sub("", text).split()
+    first = parts[0].lower() if parts else ""
+    if first in ASKING or any(part.endswith((",", ":", ";")) for part in parts[:-1]):
+        return "clause"
+    return "order" if len(parts) > 1 and first in _VERBS else "name"
+
+
+def _topic_questions(text: str) -> tuple[str, ...]:
+    first, last = text.split()[0], text.split()[-1]
+    if len(text.split()) > 3 or first.lower().endswith("ing"):
+        return _TOPIC_QUESTIONS[1:]
+    return ("how do {t} work?", *_TOPIC_QUESTIONS[1:]) if _is_plural(last) else _TOPIC_QUESTIONS
+
+
+def _is_plural(word: str) -> bool:
+    return word.islower() and len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))
+
+
+def _has_common(subject: Subject, word: str) -> bool:
+    return word in {common.lower() for common in subject.common}
 
 
 def _spellings(term: Term) -> list[str]:
@@ -230,6 +273,10 @@ def write_questions(facets: Sequence[Facet], typed: str, term: Term, wanted: int
         Up to ``wanted`` different questions; most offer all facets, some and the long ones the first two.
     """
     patterns = list(_PATTERNS_OF.get(term.kind, PATTERNS))
+    if term.kind == "topic" and _shape(term.text) != "name":
+        patterns = [pattern for pattern in patterns if "{q}" not in pattern[0]]  # "About make data, are you ..."
+    if any(_shape(facet.name) != "name" for facet in facets) and any(facet.of_section for facet in facets):
+        patterns = [pattern for pattern in patterns if ": {o}" in pattern[0]]  # "Do you need Make data ..."
     rng.shuffle(patterns)
     questions: dict[str, Wording] = {}
     for number, (pattern, form) in enumerate(patterns):
