@@ -77,6 +77,7 @@ class BM25Writer:
 
     def finish(self) -> dict[str, Any]:
         """Write the index and return what its header should say."""
+        self._number_of.clear()
         lengths = np.frombuffer(self._lengths, np.int32) if len(self._lengths) else np.zeros(0, np.int32)
         mean = float(lengths.mean()) if len(lengths) and lengths.any() else 1.0
         k1, b, entries = self._settings.k1, self._settings.b, len(lengths)

@@ -24,7 +24,7 @@ MATRIX = "vectors.npy"
 _PROBE_KEPT = 16
 _BLOCK_SCORES = 4_000_000  # scores held at once, 16 MB
 _LEAST_BLOCK = 1024
-_SAMPLE = 4096
+_SAMPLE = 1024
 
 
 class DenseWriter:
@@ -115,10 +115,11 @@ class DenseRetriever:
 def _promising(line: NDArray, worst: np.float32, depth: int) -> NDArray[np.int64]:
     """Return the positions of scores that may be among the best ``depth``: above ``worst``, the worst found so far.
 
-    While little was found, the best of the first scores give a bound that spares sorting half of all scores.
+    While nothing was found, the best of the first scores give a bound that spares sorting half of all scores.
     """
-    if worst == 0 and len(line) > 4 * _SAMPLE and depth < _SAMPLE:
-        bound = np.partition(line[:_SAMPLE], _SAMPLE - depth)[_SAMPLE - depth]
+    sample = max(_SAMPLE, 16 * depth)
+    if worst == 0 and len(line) >= 4 * sample:
+        bound = np.partition(line[:sample], sample - depth)[sample - depth]
         if bound > 0:
             return np.flatnonzero(line >= bound)
     return np.flatnonzero(line > worst)

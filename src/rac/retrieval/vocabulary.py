@@ -17,13 +17,15 @@ NUMBERS = "vocabulary.numbers.npy"
 
 def write_vocabulary(folder: Path, numbers: dict[str, int]) -> None:
     """Write term -> number as a sorted text file (one term a line), its offsets and the numbers in that order."""
-    encoded = sorted((term.encode("utf-8", "surrogatepass"), number) for term, number in numbers.items())
+    # Code points have the order of their UTF-8 bytes, so nothing has to be encoded before it is written.
+    terms = sorted(numbers)
+    offsets = np.zeros(len(terms) + 1, np.int64)
     with (folder / TERMS).open("wb") as handle:
-        for term, _ in encoded:
-            handle.write(term + b"\n")
-    lengths = np.fromiter((len(term) + 1 for term, _ in encoded), np.int64, len(encoded))
-    np.save(folder / OFFSETS, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), allow_pickle=False)
-    np.save(folder / NUMBERS, np.fromiter((n for _, n in encoded), np.int32, len(encoded)), allow_pickle=False)
+        for place, term in enumerate(terms):
+            offsets[place + 1] = handle.write(term.encode("utf-8", "surrogatepass") + b"\n")
+    np.cumsum(offsets, out=offsets)
+    np.save(folder / OFFSETS, offsets, allow_pickle=False)
+    np.save(folder / NUMBERS, np.fromiter((numbers[term] for term in terms), np.int32, len(terms)), allow_pickle=False)
 
 
 class Vocabulary:
