@@ -62,7 +62,7 @@ def test_a_supported_question_goes_out_with_its_evidence() -> None:
     assert json.loads(json.dumps(answer.to_dict()))["passages"][0]["id"] == "a"
 
 
-@pytest.mark.parametrize("first", [INVENTED, TWICE, "What do you mean?", ""])
+@pytest.mark.parametrize("first", [INVENTED, TWICE, "What do you mean?", "", "Do you mean the planet or the type?"])
 def test_a_failed_first_question_is_replaced_by_the_best_supported_sample(first: str) -> None:
     answer = asker(first, [INVENTED, GOOD, TWICE]).ask("mercury", passages=D, n=4)
     assert answer.question == GOOD
@@ -75,6 +75,7 @@ def test_a_failed_first_question_is_replaced_by_the_best_supported_sample(first:
     [
         ([INVENTED, INVENTED], "has 1 option that the passages support; two are needed"),
         ([TWICE, TWICE], "offers the same option twice"),
+        (["Do you mean the planet or the type?"] * 2, "has 1 option that the passages support"),
         (["What do you mean?", "Which one?"], "has 0 options that the passages support"),
     ],
 )

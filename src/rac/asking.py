@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -320,10 +320,10 @@ class Asker:
         started = time.perf_counter()
         prompt = build_prompt(self.tokenizer, query, found if self.grounded else None, self.settings)
         candidates = list((yield Wanted(prompt, 0, seed)))
-        scores = [self.scorer.score(candidates[0], query, found)]
+        scores = [self._check(candidates[0], query, found)]
         if not self._passes(scores[0], min_faithfulness) and n > 1:
             candidates += yield Wanted(prompt, n - 1, seed)
-            scores += self.scorer.score_all(candidates[1:], query, found)
+            scores += [self._check(candidate, query, found) for candidate in candidates[1:]]
         timings["generate"] = time.perf_counter() - started
         order = sorted(range(len(candidates)), key=lambda i: _rank(scores[i], i))
         best = order[0]
@@ -341,6 +341,18 @@ class Asker:
         reason = f"{why}, so there is nothing to ask from"
         return Answer(query, None, reason, (), None, (), (), self.name, timings or {})
 
+    def _check(self, question: str, query: str, passages: Sequence[Passage]) -> SelectionScore:
+        """Score a question; an option without a word that a passage could have ("the type") is not supported here."""
+        score = self.scorer.score(question, query, passages)
+        shown = [found is not None and bool(found.spans) for found in score.evidence]
+        if all(shown):
+            return score
+        shares = [share if there else 0.0 for share, there in zip(score.shares, shown, strict=True)]
+        return replace(
+            score, shares=shares, supported=[ok and there for ok, there in zip(score.supported, shown, strict=True)],
+            faithfulness=sum(shares) / len(shares), good=False, reason=score.reason or "unsupported-option",
+        )  # fmt: skip
+
     def _passes(self, score: SelectionScore, min_faithfulness: float) -> bool:
         supported = [o for o, ok in zip(score.options, score.supported, strict=True) if ok]
         return len(supported) >= 2 and score.distinct and score.faithfulness >= min_faithfulness
@@ -352,7 +364,7 @@ class Asker:
         from rac.generation.templates import typed_question
 
         question = typed_question(query, passages)
-        score = self.scorer.score(question, query, passages)
+        score = self._check(question, query, passages)
         if not self._passes(score, 1.0):
             return None
         return Answer(

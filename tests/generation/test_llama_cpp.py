@@ -45,6 +45,36 @@ def test_the_same_greedy_questions_whatever_the_batch(pair: Any) -> None:
     assert [c.finished for c in found] == [c.finished for c in expected]
 
 
+def test_questions_that_end_at_different_times_leave_gaps_that_are_closed(pair: Any) -> None:
+    plain, fast = pair
+    prompts = [[5, 9, 200, i] for i in range(6)]
+    grown = [c.token_ids for c in plain.greedy(prompts, label="")]
+    before = plain.ends, fast.ends
+    # The first question ends at once, others in the middle, some never.
+    plain.ends = fast.ends = {grown[0][0], grown[2][3], grown[4][5]}
+    try:
+        expected, found = plain.greedy(prompts, label=""), fast.greedy(prompts, label="")
+    finally:
+        plain.ends, fast.ends = before
+    assert len({len(c.token_ids) for c in expected}) > 2
+    assert [c.token_ids for c in found] == [c.token_ids for c in expected]
+    assert fast.greedy([prompts[0]], label="")[0].token_ids == grown[0]
+
+
+def test_room_is_used_again_where_it_suffices(pair: Any) -> None:
+    _, fast = pair
+    fast.greedy(PROMPTS[:2], label="")
+    room = fast._spare[False]
+    fast.greedy([[7, 8]], label="")
+    assert fast._spare[False] is room
+    fast.greedy([PROMPTS[3]] + [[i] for i in range(5, 30)], label="")
+    assert fast._spare[False] is not room
+    first, second = fast.stream(PROMPTS[0]), fast.stream(PROMPTS[1])
+    pieces = [next(first, ""), next(second, "")]
+    texts = [pieces[0] + "".join(first), pieces[1] + "".join(second)]
+    assert [t.strip() for t in texts] == [c.text for c in fast.greedy(PROMPTS[:2], label="")]
+
+
 def test_the_same_samples_which_share_their_prompt(pair: Any) -> None:
     plain, fast = pair
     for options in ({}, {"temperature": 0.7, "top_k": 20}, {"top_p": 0.5}):
@@ -95,8 +125,8 @@ def test_an_asker_computed_by_llama_cpp(tmp_path: Path, monkeypatch: pytest.Monk
     model_of().save_pretrained(folder)
     merging_tokenizer().save_pretrained(folder)
     passages = [Passage(id="a", title="Dune", text="A novel.")]
-    plain = Asker.open(str(folder))
-    for engine in ("llama.cpp", "auto"):
+    plain = Asker.open(str(folder), engine="torch")
+    for engine in ("llama.cpp", "auto", None):
         asker = Asker.open(str(folder), engine=checked_engine(engine))
         assert asker.name == f"{plain.name} (llama.cpp, 16-bit weights)"
         answer = asker.ask("dune", passages=passages, n=3)

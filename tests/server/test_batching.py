@@ -72,6 +72,17 @@ def test_a_model_that_cannot_share_a_batch_is_served_one_by_one(asker: Asker) ->
     assert together(LocalBackend(plain.generator), [sampled]) == [[c.text for c in alone]]
 
 
+def test_freed_memory_is_handed_back_now_and_then(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr("rac.server.backends.give_back_memory", lambda: given.append(1))
+    wish = wanted(asker, "mercury")
+    for pause, times in ((3600.0, 0), (0.0, 2)):
+        backend = LocalBackend(asker.generator, give_back_seconds=pause)
+        for _ in range(2):
+            assert together(backend, [wish])[0][0]
+        assert len(given) == times
+
+
 def test_equal_wishes_are_generated_once_and_streamed_to_everyone(asker: Asker) -> None:
     heard: list[list[str]] = [[], []]
 

@@ -223,7 +223,7 @@ def test_a_service_on_loopback_answers_under_local_names_only() -> None:
 def test_logs_are_json_and_without_texts_and_addresses_unless_switched_on(caplog: pytest.LogCaptureFixture) -> None:
     for shown in (False, True):
         caplog.clear()
-        settings = make_settings(logs={"queries": shown, "addresses": shown})
+        settings = make_settings(logs={"queries": shown, "addresses": shown, "probes": shown})
         with caplog.at_level(logging.INFO, "rac.server.access"), client_of(make_service(settings=settings)) as client:
             client.post("/v1/clarify", json=BODY, headers={"X-Request-ID": "my-own-id-1"})
             client.get("/some/secret-path?query=mercury")
@@ -236,6 +236,8 @@ def test_logs_are_json_and_without_texts_and_addresses_unless_switched_on(caplog
         assert (GOOD in text) == shown
         assert ("address" in line) == shown
         assert "secret-path" not in text
+        # Asked for until the service is ready.
+        assert ("/readyz" in text) == shown
 
 
 def test_what_breaks_inside_is_an_error_with_an_id_and_no_traceback(caplog: pytest.LogCaptureFixture) -> None:

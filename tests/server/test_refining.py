@@ -76,6 +76,7 @@ def test_a_refined_query_keeps_the_query_and_adds_no_word_twice(query: str, ques
 def test_given_passages_are_ranked_by_the_words_of_the_query() -> None:
     passages = [Passage.model_validate(p) for p in D]
     ranked = rank_given("mercury chemical element", passages, 2)
-    assert [(p.id, s) for p, s in ranked] == [("b", 1.0), ("a", pytest.approx(1 / 3))]
+    assert [(h.rank, h.passage.id, h.score) for h in ranked] == [(1, "b", 1.0), (2, "a", pytest.approx(1 / 3))]
+    assert [h.terms for h in ranked] == [("mercury", "chemical", "element"), ("mercury",)]
     assert rank_given("xylophone", passages, 5) == []
     assert rank_given("the of", passages, 5) == []

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Sequence
+import sys
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +78,8 @@ class LlamaCppGenerator(LocalGenerator):
         self._weights = llama_cpp.llama_model_load_from_file(str(path).encode(), settings)
         if not self._weights:
             raise UserError(f"llama.cpp cannot load {path}: is it a whole GGUF file?")
+        self._spare: dict[bool, Room] = {}
+        self._lock = threading.Lock()
         self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self._weights)))
 
     @classmethod
@@ -103,84 +107,135 @@ class LlamaCppGenerator(LocalGenerator):
 
     def decoder(self, prompts: Sequence[Ids], n: int) -> LlamaCppDecoder:
         """Return what steps some prompts with ``n`` branches each."""
-        return LlamaCppDecoder(self._weights, prompts, n, self.max_new_tokens, self.vocabulary, self.threads)
+        if not prompts or not all(len(p) for p in prompts):
+            raise ValueError("there must be a prompt, and none may be empty")
+        sequences = len(prompts) * n
+        if sequences > MOST_SEQUENCES:
+            raise ValueError(f"{len(prompts)} prompts x {n} are more than the {MOST_SEQUENCES} sequences of llama.cpp")
+        if n == 1:
+            room = self._room(sequences, max(len(p) for p in prompts) + self.max_new_tokens, shared=False)
+        else:
+            cells = sum(len(p) for p in prompts) + sequences * self.max_new_tokens
+            room = self._room(sequences, cells, shared=True)
+        return LlamaCppDecoder(room, prompts, self.vocabulary, self._keep)
+
+    def _room(self, sequences: int, cells: int, *, shared: bool) -> Room:
+        """Return the room of an earlier decoder if it is large enough, else a new one."""
+        with self._lock:
+            spare = self._spare.pop(shared, None)
+        if spare is not None and spare.sequences >= sequences and spare.cells >= cells:
+            return spare
+        del spare
+        return Room(self._weights, sequences, cells, self.threads, shared=shared)
+
+    def _keep(self, room: Room) -> None:
+        """Take back the room of a decoder that is done."""
+        with self._lock:
+            if self._weights:
+                room.clear()
+                self._spare[room.shared] = room
 
     def close(self) -> None:
         """Free the weights."""
         import llama_cpp
 
-        if self._weights:
-            llama_cpp.llama_model_free(self._weights)
-            self._weights = None
+        with self._lock:
+            self._spare.clear()
+            if self._weights:
+                llama_cpp.llama_model_free(self._weights)
+                self._weights = None
+
+
+class Room:
+    """Keys and values of some sequences in llama.cpp, and the buffers of a step.
+
+    Args:
+        weights: A loaded model.
+        sequences: How many there may be.
+        cells: Tokens of each sequence, or of all together if ``shared``.
+        threads: Threads to compute with.
+        shared: Whether sequences can share cells, and so a prompt; then every token looks at the cells of all, which
+            takes the longer the more prompts there are.
+    """
+
+    def __init__(self, weights: Any, sequences: int, cells: int, threads: int, *, shared: bool) -> None:
+        import llama_cpp
+
+        self._api = llama_cpp
+        self.sequences, self.shared = sequences, shared
+        self.cells = -(-cells // 256) * 256
+        settings = llama_cpp.llama_context_default_params()
+        settings.n_ctx = self.cells if shared else self.cells * sequences
+        settings.n_seq_max = sequences
+        settings.n_batch = settings.n_ubatch = _BATCH
+        settings.n_threads = settings.n_threads_batch = threads
+        settings.kv_unified = shared
+        settings.no_perf = True
+        # The cache in float32, as in the model: 16 bits there turn more decisions than 16-bit weights do.
+        settings.type_k = settings.type_v = llama_cpp.GGML_TYPE_F32
+        settings.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        self.context = llama_cpp.llama_init_from_model(weights, settings)
+        if not self.context:
+            raise MemoryError(f"llama.cpp could not make a context of {settings.n_ctx} tokens")
+        self.memory = llama_cpp.llama_get_memory(self.context)
+        self.batch = llama_cpp.llama_batch_init(_BATCH, 0, 1)
+
+    def clear(self) -> None:
+        """Forget all sequences."""
+        self._api.llama_memory_clear(self.memory, False)
+
+    def __del__(self) -> None:
+        # While the interpreter ends, the library's functions may be gone already; the system takes the memory back.
+        if getattr(self, "context", None) and not sys.is_finalizing():
+            self._api.llama_batch_free(self.batch)
+            self._api.llama_free(self.context)
+            self.context = None
 
 
 class LlamaCppDecoder:
     """Steps any number of branches of several prompts through llama.cpp; see ``Stepper``.
 
     Args:
-        weights: A loaded model.
+        room: Where their keys and values lie; shared if a prompt has several branches.
         prompts: Token ids of each prompt, none empty.
-        n: Branches of one prompt at most.
-        steps: Tokens of a branch at most.
         vocabulary: Number of tokens of the model.
-        threads: Threads to compute with.
+        done: Takes the room back.
     """
 
     def __init__(
-        self, weights: Any, prompts: Sequence[Ids], n: int, steps: int, vocabulary: int, threads: int
+        self, room: Room, prompts: Sequence[Ids], vocabulary: int, done: Callable[[Room], None]
     ) -> None:  # fmt: skip
         import llama_cpp
 
-        if not prompts or not all(len(p) for p in prompts):
-            raise ValueError("there must be a prompt, and none may be empty")
-        if len(prompts) * n > MOST_SEQUENCES:
-            raise ValueError(f"{len(prompts)} prompts x {n} are more than the {MOST_SEQUENCES} sequences of llama.cpp")
         self._api = llama_cpp
+        self._room, self._done = room, done
         self.prompts = [list(p) for p in prompts]
         self._vocabulary = vocabulary
-        settings = llama_cpp.llama_context_default_params()
-        cells = sum(len(p) for p in self.prompts) + len(prompts) * n * steps
-        settings.n_ctx = -(-cells // 256) * 256
-        settings.n_seq_max = len(prompts) * n
-        settings.n_batch = settings.n_ubatch = _BATCH
-        settings.n_threads = settings.n_threads_batch = threads
-        settings.kv_unified = True
-        settings.no_perf = True
-        # The cache in float32, as in the model: 16 bits there turn more decisions than 16-bit weights do.
-        settings.type_k = settings.type_v = llama_cpp.GGML_TYPE_F32
-        settings.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        self._context = llama_cpp.llama_init_from_model(weights, settings)
-        if not self._context:
-            raise MemoryError(f"llama.cpp could not make a context of {settings.n_ctx} tokens")
-        self._memory = llama_cpp.llama_get_memory(self._context)
-        self._batch = llama_cpp.llama_batch_init(_BATCH, 0, 1)
-        self._free = list(range(settings.n_seq_max - 1, -1, -1))
+        self._free = list(range(room.sequences - 1, -1, -1))
         self._sequences: list[int] = []
         """Sequence of each live branch."""
         self._lengths: list[int] = []
 
     def __del__(self) -> None:
-        if getattr(self, "_context", None):
-            self._api.llama_batch_free(self._batch)
-            self._api.llama_free(self._context)
-            self._context = None
+        if (room := getattr(self, "_room", None)) is not None:
+            self._done(room)
 
     def start(self) -> Tensor:
         """Run the prompts; return the next-token logits, one row per prompt [prompts, vocabulary], float32."""
         self._sequences = [self._free.pop() for _ in self.prompts]
         self._lengths = [len(p) for p in self.prompts]
-        entries = [
-            (token, position, sequence, position + 1 == len(prompt))
+        rows = [
+            self._run([(token, i, sequence, i + 1 == len(prompt)) for i, token in enumerate(prompt)])
             for prompt, sequence in zip(self.prompts, self._sequences, strict=True)
-            for position, token in enumerate(prompt)
         ]
-        return self._run(entries)
+        return torch.cat(rows)
 
     def step(self, parents: Tensor, tokens: Tensor) -> Tensor:
         """See ``Stepper.step``."""
         chosen = parents.tolist()
+        memory = self._room.memory
         for sequence in {s for i, s in enumerate(self._sequences) if i not in set(chosen)}:
-            self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+            self._api.llama_memory_seq_rm(memory, sequence, -1, -1)
             self._free.append(sequence)
         sequences: list[int] = []
         taken: set[int] = set()
@@ -189,35 +244,53 @@ class LlamaCppDecoder:
             if parent in taken:
                 # A second continuation shares the cells of the first up to here.
                 copy = self._free.pop()
-                self._api.llama_memory_seq_cp(self._memory, sequence, copy, 0, self._lengths[parent])
+                self._api.llama_memory_seq_cp(memory, sequence, copy, 0, self._lengths[parent])
                 sequence = copy
             taken.add(parent)
             sequences.append(sequence)
         lengths = [self._lengths[parent] for parent in chosen]
         self._sequences, self._lengths = sequences, [length + 1 for length in lengths]
+        if not self._room.shared:
+            self._close_gaps()
         return self._run(
             [(token, length, sequence, True) for token, length, sequence
-             in zip(tokens.tolist(), lengths, sequences, strict=True)]
+             in zip(tokens.tolist(), lengths, self._sequences, strict=True)]
         )  # fmt: skip
+
+    def _close_gaps(self) -> None:
+        """Move the last sequences into gaps: those that do not follow one another are computed one after the other."""
+        live = len(self._sequences)
+        gaps = sorted(set(range(live)) - set(self._sequences))
+        for branch, sequence in enumerate(self._sequences):
+            if sequence >= live:
+                gap = gaps.pop()
+                self._api.llama_memory_seq_cp(self._room.memory, sequence, gap, -1, -1)
+                self._api.llama_memory_seq_rm(self._room.memory, sequence, -1, -1)
+                self._free.remove(gap)
+                self._free.append(sequence)
+                self._sequences[branch] = gap
 
     def _run(self, entries: list[tuple[int, int, int, bool]]) -> Tensor:
         """Compute (token, position, sequence, whether its logits are wanted); return the wanted rows in order."""
-        rows: list[np.ndarray] = []
-        batch = self._batch
-        for first in range(0, len(entries), _BATCH):
-            part = entries[first : first + _BATCH]
+        found: dict[int, np.ndarray] = {}
+        batch, context = self._room.batch, self._room.context
+        # In the order of the sequences: only such follow one another.
+        order = sorted(range(len(entries)), key=lambda i: entries[i][2])
+        for first in range(0, len(order), _BATCH):
+            part = order[first : first + _BATCH]
             batch.n_tokens = len(part)
-            for i, (token, position, sequence, wanted) in enumerate(part):
+            for i, number in enumerate(part):
+                token, position, sequence, wanted = entries[number]
                 batch.token[i], batch.pos[i], batch.n_seq_id[i] = token, position, 1
                 batch.seq_id[i][0], batch.logits[i] = sequence, wanted
-            status = self._api.llama_decode(self._context, batch)
+            status = self._api.llama_decode(context, batch)
             if status != 0:
                 raise RuntimeError(f"llama.cpp failed with status {status} on {len(part)} tokens")
-            for i, entry in enumerate(part):
-                if entry[3]:
-                    pointer = self._api.llama_get_logits_ith(self._context, i)
-                    rows.append(np.ctypeslib.as_array(pointer, shape=(self._vocabulary,)).copy())
-        return torch.from_numpy(np.stack(rows))
+            for i, number in enumerate(part):
+                if entries[number][3]:
+                    pointer = self._api.llama_get_logits_ith(context, i)
+                    found[number] = np.ctypeslib.as_array(pointer, shape=(self._vocabulary,)).copy()
+        return torch.from_numpy(np.stack([found[number] for number in sorted(found)]))
 
 
 class _Described:

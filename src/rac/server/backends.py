@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 from rac.asking import Wanted
 from rac.generation.candidates import GenerationCancelled
 from rac.server.batching import Job
+from rac.training.memory import give_back_memory
 
 if TYPE_CHECKING:
     from rac.generation.local import LocalGenerator
     from rac.generation.openai import OpenAIGenerator
+
+
+GIVE_BACK_SECONDS = 10.0
+"""How often freed memory is handed back to the system. Batches are of all sizes; what they leave free in between would
+add up to more than any of them needs."""
 
 
 class LocalBackend:
@@ -20,13 +26,15 @@ class LocalBackend:
 
     Args:
         generator: The generator.
+        give_back_seconds: Shortest time between two times that freed memory is handed back.
     """
 
     parallel = 1
     batches = True
 
-    def __init__(self, generator: LocalGenerator) -> None:
+    def __init__(self, generator: LocalGenerator, *, give_back_seconds: float = GIVE_BACK_SECONDS) -> None:
         self.generator = generator
+        self._pause, self._gave_back = give_back_seconds, time.monotonic()
 
     def check(self, wanted: Wanted) -> None:
         """See ``Backend``."""
@@ -37,6 +45,14 @@ class LocalBackend:
 
     def generate(self, jobs: list[Job]) -> None:
         """See ``Backend``."""
+        try:
+            self._generate(jobs)
+        finally:
+            if time.monotonic() - self._gave_back >= self._pause:
+                give_back_memory()
+                self._gave_back = time.monotonic()
+
+    def _generate(self, jobs: list[Job]) -> None:
         samples = jobs[0].wanted.samples
         # Equal wishes are computed once, for everyone who has them.
         shared: dict[tuple[tuple[int, ...], int], list[Job]] = {}

@@ -34,6 +34,8 @@ SECURITY_HEADERS = {
 _ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _ENDPOINTS = re.compile(r"/v1/(?:clarify|search|score|refine|feedback|openapi\.json)|/(?:healthz|readyz|metrics)")
 
+_PROBES = ("/healthz", "/readyz", "/metrics")
+
 
 class Envelope:
     """Wraps the whole application.
@@ -93,6 +95,8 @@ class Envelope:
         path = scope["path"]
         endpoint = path if _ENDPOINTS.fullmatch(path) else "other"
         self.metrics.requests.labels(endpoint, str(status)).observe(seconds)
+        if endpoint in _PROBES and status in (200, 503) and not self.settings.logs.probes:
+            return
         entry: dict[str, Any] = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "request_id": scope["state"]["request_id"],
             "method": scope["method"], "path": path[:200] if endpoint != "other" else "(other)", "status": status,

@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rac.metrics.lexical import prepare, share
+from rac.metrics.lexical import prepare
 from rac.metrics.selection import SelectionScorer
 from rac.metrics.text import content_keys, content_words
 from rac.records import Passage
+from rac.retrieval import Hit
 
 _ORDINALS = {"first": 0, "former": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last": -1, "latter": -1}
 _NEITHER = frozenset({"no", "none", "neither", "nope"})
@@ -95,9 +96,16 @@ def _joined(query: str, addition: str) -> str:
     return " ".join([query.strip(), *kept])
 
 
-def rank_given(query: str, passages: Sequence[Passage], top_k: int) -> list[tuple[Passage, float]]:
+def rank_given(query: str, passages: Sequence[Passage], top_k: int) -> list[Hit]:
     """Rank passages that a client brought by the share of the query's words that each has; without a word, no hit."""
-    keys = list(dict.fromkeys(word.key for word in content_words(query)))
-    scored = [(passage, share(keys, prepare(passage))) for passage in passages] if keys else []
-    found = sorted((s for s in scored if s[1] > 0), key=lambda item: -item[1])
-    return found[:top_k]
+    words: dict[str, str] = {}
+    for word in content_words(query):
+        words.setdefault(word.key, query[word.start : word.end])
+    found = []
+    for passage in passages:
+        prepared = prepare(passage)
+        terms = tuple(text for key, text in words.items() if prepared.has(key))
+        if terms:
+            found.append((len(terms) / len(words), passage, terms))
+    found.sort(key=lambda item: -item[0])
+    return [Hit(p, score, rank, terms=terms) for rank, (score, p, terms) in enumerate(found[:top_k], start=1)]

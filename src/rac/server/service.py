@@ -288,16 +288,13 @@ class ClarifyService:
         self, query: str, question: str, answer: str, *, passages: Sequence[Passage] | None, top_k: int | None
     ) -> tuple[Refined, list[Hit]]:
         """Return the query after its clarification, and what it finds (among ``passages`` if they are given)."""
-        from rac.retrieval import Hit
-
         refined = await self._in(self._checking, partial(refine_query, query, question, answer))
         if passages is None:
             return refined, (await self.search([refined.query], top_k, explain=True))[0]
         self._caches.saw(passages)
-        ranked = await self._in(
+        return refined, await self._in(
             self._checking, partial(rank_given, refined.query, passages, top_k or self.settings.limits.top_k)
         )
-        return refined, [Hit(passage, score, rank) for rank, (passage, score) in enumerate(ranked, start=1)]
 
     async def add_feedback(self, feedback: Feedback) -> bool:
         """Store feedback; when this returns it is on disk. False if its id was stored before.

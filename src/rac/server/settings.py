@@ -100,6 +100,7 @@ class Logs(Section):
     """What is written about requests (to standard error, one JSON object a line)."""
 
     format: Literal["json", "text"] = Field("json", description="JSON lines, or text for a terminal.")
+    probes: bool = Field(False, description="Write answered requests for /healthz, /readyz and /metrics, too.")
     queries: bool = Field(False, description="Write query and question texts into the log.")
     addresses: bool = Field(False, description="Write client addresses into the log.")
 
