@@ -3,12 +3,14 @@
     python bench/decoding.py --run runs/claqua --work decoding            200 validation queries, every engine
     python bench/decoding.py --run runs/claqua --work decoding --engines generate,rac,ctranslate2 --queries 40
     python bench/decoding.py --run runs/claqua --work decoding --engines "" only the table of what is there
+    python bench/decoding.py --run runs/claqua --work saved --saved     texts against the run's own predictions
 
 One question at a time, greedy, same prompt tokens for all, each engine in a process of its own. Engines take turns on
 blocks of queries, so that a busy moment of the machine hits all; ratios are medians over blocks. An engine whose text
 differs so often that it cannot reach 95 % any more is stopped early, and the table says after how many. An interrupted
-run goes on where it was. The headline is that of ``rac evaluate`` (words alone, no entailment model), its difference to
-the reference paired by query with a 95 % bootstrap interval.
+run goes on where it was. ``--saved`` takes queries, D and the float32 texts from what the run's model asked held-out
+queries, so that no engine has to compute the reference again. The headline is that of ``rac evaluate`` (words alone, no
+entailment model), its difference to the reference paired by query with a 95 % bootstrap interval.
 """
 
 from __future__ import annotations
@@ -31,10 +33,12 @@ from rac.files import read_json, read_records, write_json
 from rac.records import ClarificationExample, Passage, Prediction
 
 EQUAL_ENOUGH = 0.95
+SAVED = "predictions/retrieved/rac.jsonl"
+"""What the model ``rac`` of a run asked, in float32."""
 Query = dict[str, Any]
 
 
-def make_queries(run: Path, model: Path, count: int, work: Path) -> list[Query]:
+def make_queries(run: Path, model: Path, count: int, work: Path, *, saved: bool = False) -> list[Query]:
     """Write down the queries with their D and prompt tokens, once, so that every engine gets the same."""
     path = work / f"queries-{count}.json"
     if not path.exists():
@@ -44,12 +48,21 @@ def make_queries(run: Path, model: Path, count: int, work: Path) -> list[Query]:
         from rac.retrieval import open_index
 
         recipe = RunDirectory(run).recipe
-        examples = read_records(run / "examples" / "validation.jsonl", ClarificationExample)[:count]
-        hits = open_index(run / "index").search_batch([e.query for e in examples], recipe.prompt.top_k)
         tokenizer = load_tokenizer(model)
+        part = "evaluation" if saved else "validation"
+        examples = read_records(run / "examples" / f"{part}.jsonl", ClarificationExample)
+        if saved:
+            asked = {p.id: p for p in read_records(run / SAVED, Prediction)}
+            examples = [e for e in examples if e.id in asked][:count]
+            passages_of = [list(asked[e.id].passages or ()) for e in examples]
+            texts = [{"id": e.id, "text": asked[e.id].question} for e in examples]
+            write_json(work / f"saved-{count}.json", texts)
+        else:
+            examples = examples[:count]
+            hits = open_index(run / "index").search_batch([e.query for e in examples], recipe.prompt.top_k)
+            passages_of = [[hit.passage for hit in found] for found in hits]
         rows = []
-        for example, found in zip(examples, hits, strict=True):
-            passages = [hit.passage for hit in found]
+        for example, passages in zip(examples, passages_of, strict=True):
             ids = list(build_prompt(tokenizer, example.query, passages, recipe.prompt).ids)
             rows.append({"id": example.id, "query": example.query, "ids": ids,
                          "passages": [p.to_dict() for p in passages]})  # fmt: skip
@@ -76,6 +89,12 @@ def results_of(work: Path, engine: str, threads: int) -> list[dict[str, Any]]:
     return list(read_json(path)) if path.exists() else []
 
 
+def reference_of(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return what float32 asks: the run's own predictions if they are there, else what the first engine asked."""
+    path = options.work / f"saved-{options.queries}.json"
+    return list(read_json(path)) if path.exists() else results_of(options.work, next(iter(ENGINES)), options.threads)
+
+
 def hopeless(rows: Sequence[dict[str, Any]], reference: Sequence[dict[str, Any]], total: int) -> bool:
     """Whether so many texts differ that 95 % of ``total`` cannot be equal any more."""
     texts = {r["id"]: r["text"] for r in reference}
@@ -90,7 +109,7 @@ def measure(options: argparse.Namespace, engines: Sequence[str], queries: list[Q
     for first in range(0, len(queries), options.block):
         for engine in engines:
             done = results_of(options.work, engine, options.threads)
-            asked = results_of(options.work, reference, options.threads)
+            asked = reference_of(options)
             if len(done) > first or (engine != reference and hopeless(done, asked, len(queries))):
                 continue
             if time.monotonic() > deadline:
@@ -102,6 +121,8 @@ def measure(options: argparse.Namespace, engines: Sequence[str], queries: list[Q
                        str(options.max_new_tokens)]  # fmt: skip
             if options.run:
                 command += ["--run", str(options.run)]
+            if options.saved:
+                command.append("--saved")
             process = subprocess.run(command, capture_output=True, text=True)
             if process.returncode:
                 print(f"  {engine:18} failed: {process.stderr.strip().splitlines()[-1][:200]}", flush=True)
@@ -129,7 +150,7 @@ def compare(options: argparse.Namespace, queries: list[Query]) -> list[dict[str,
 
     from rac.metrics.significance import bootstrap_ci
 
-    reference = results_of(options.work, next(iter(ENGINES)), options.threads)
+    reference = reference_of(options)
     if not reference:
         return []
     base = results_of(options.work, "rac", options.threads)
@@ -190,6 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, help="a run directory with an index, validation examples and models")
     parser.add_argument("--model", type=Path, help="a model folder; the run's models/rac if left out")
     parser.add_argument("--work", type=Path, required=True, help="folder for converted models and results")
+    parser.add_argument("--saved", action="store_true", help=f"take D and float32 texts from the run's {SAVED}")
     parser.add_argument("--engines", default=",".join(ENGINES), help="comma-separated; all by default")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--block", type=int, default=25, help="queries that an engine answers before the next one")
@@ -205,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error("give --run or --model")
         options.model = options.run / "models" / "rac"
     options.work.mkdir(parents=True, exist_ok=True)
-    queries = make_queries(options.run, options.model, options.queries, options.work)
+    queries = make_queries(options.run, options.model, options.queries, options.work, saved=options.saved)
     if options.worker:
         setup = Setup(options.model, options.work, options.threads, options.max_new_tokens)
         done = results_of(options.work, options.worker, options.threads)[: options.first]

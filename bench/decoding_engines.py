@@ -56,7 +56,7 @@ def _generator(setup: Setup, change: Callable[[Any], Any] | None = None) -> Any:
     from rac.models import load_model
 
     torch.set_num_threads(setup.threads)
-    model, tokenizer = load_model(setup.model)
+    model, tokenizer = load_model(setup.model, merged=True)
     return LocalGenerator(change(model) if change else model, tokenizer, max_new_tokens=setup.max_new_tokens)
 
 

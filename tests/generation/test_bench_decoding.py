@@ -32,8 +32,10 @@ def options(bench: Any, tiny_model_dir: Path, tmp_path: Path) -> Namespace:
     work.mkdir()
     queries = [{"id": f"q{i}", "query": "dune", "ids": [5, 6, 7 + i], "passages": PASSAGES} for i in range(4)]
     write_json(work / "queries-4.json", queries)
-    return Namespace(work=work, model=tiny_model_dir, run=None, queries=4, block=2, threads=1, max_new_tokens=4,
-                     minutes=60.0)  # fmt: skip
+    return Namespace(
+        work=work, model=tiny_model_dir, run=None, saved=False, queries=4, block=2, threads=1, max_new_tokens=4,
+        minutes=60.0,
+    )  # fmt: skip
 
 
 def test_one_engine_against_the_other(bench: Any, options: Namespace) -> None:
@@ -47,6 +49,15 @@ def test_one_engine_against_the_other(bench: Any, options: Namespace) -> None:
     assert (reference["engine"], own["engine"]) == ("generate", "rac")
     assert own["equal"] == 1.0 and own["difference"] == 0.0 and own["difference_interval"] == [0.0, 0.0]
     assert len(own["blocks"]) == 2 and own["speed_against_rac"] == 1.0
+
+
+def test_the_runs_own_predictions_stand_for_the_reference(bench: Any, options: Namespace) -> None:
+    rows = [{"id": f"q{i}", "text": "?", "seconds": 1.0, "cpu": 1.0, "tokens": 1} for i in range(4)]
+    write_json(options.work / "rac-1.json", rows)
+    assert bench.compare(options, bench.make_queries(None, options.model, 4, options.work)) == []
+    write_json(options.work / "saved-4.json", [{"id": f"q{i}", "text": "?" if i else "!"} for i in range(4)])
+    (own,) = bench.compare(options, bench.make_queries(None, options.model, 4, options.work))
+    assert (own["engine"], own["n"], own["equal"]) == ("rac", 4, 0.75)
 
 
 def test_an_engine_that_cannot_reach_the_share_is_given_up(bench: Any) -> None:
