@@ -76,7 +76,7 @@ def test_the_whole_way_by_keyboard(page: Browser, tmp_path: Path) -> None:
         described = page.run(
             "return document.getElementById(document.activeElement.getAttribute('aria-describedby')).innerText"
         )
-        assert described == "Backed by Mercury"
+        assert described == "Backed by passage 1, Mercury"
         tab_to(page, "#options li:nth-child(2) .pin")
         page.press(SPACE)
         assert page.run("return document.activeElement.getAttribute('aria-pressed')") == "true"

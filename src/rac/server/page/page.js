@@ -187,8 +187,8 @@ function showAnswer() {
 }
 
 function optionItem(option, number) {
-  const titles = [...new Set(option.evidence.map((e) => e.title || titleOf(e.passage_id)))];
-  const note = option.supported ? `Backed by ${titles.join(", ") || "a passage"}` : "No passage says this";
+  const places = [...new Set(option.evidence.map((e) => placeOf(e.passage_id)))];
+  const note = option.supported ? `Backed by ${places.join("; ")}` : "No passage says this";
   if (!option.supported || answer.question === null) {
     return make("li", "rejected", make("span", "text", option.text), make("span", "note", note));
   }
@@ -216,9 +216,11 @@ function optionItem(option, number) {
   return item;
 }
 
-function titleOf(id) {
-  const number = answer.passages.findIndex((p) => p.id === id);
-  return answer.passages[number]?.title || `Passage ${number + 1}`;
+/** "passage 2, Mercury": titles alone may be equal. */
+function placeOf(id) {
+  const index = answer.passages.findIndex((p) => p.id === id);
+  const title = answer.passages[index].title;
+  return `passage ${index + 1}${title && `, ${title}`}`;
 }
 
 /** Show the evidence of one option (null: of none). `scroll` brings its first passage into view where there is room. */

@@ -53,7 +53,7 @@ function joined(spans, characters) {
 /** Make the list item of a passage; `spans` are {field, start, end, option} of its evidence. */
 export function passageItem(passage, spans, fallback) {
   const of = (field) => spans.filter((s) => s.field === field);
-  const title = make("h3");
+  const title = make("h3", passage.title ? "titled" : "");
   if (passage.title) marked(title, passage.title, of("title"));
   else title.append(fallback);
   const item = make("li", "passage", title);
