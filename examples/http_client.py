@@ -1,6 +1,6 @@
 """``rac serve`` from a program, with the standard library only.
 
-    rac serve embedded --port 8000 &
+    rac serve --port 8000 &
     python examples/http_client.py http://127.0.0.1:8000
 
 Passages travel with the call: most programs have a retriever already. With ``rac serve RUN`` leave them out, and the

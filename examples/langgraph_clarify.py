@@ -19,6 +19,7 @@ from langgraph.types import Command
 
 from rac.asking import Asker
 from rac.integrations.langchain import clarification_graph
+from rac.models import default_model
 
 DOCUMENTS = [
     Document("Mercury is the smallest planet and the closest to the Sun.", metadata={"title": "Mercury (planet)"}),
@@ -66,7 +67,7 @@ def main() -> None:
     parser.add_argument("--ask", action="store_true", help="ask you, instead of answering with the first option")
     options = parser.parse_args()
 
-    asker = Asker.open(options.run or "embedded")
+    asker = Asker.open(options.run or default_model())
     graph = StateGraph(State)
     graph.add_node("clarify", clarification_graph(asker, None if options.run else WordRetriever()).compile())
     graph.add_node("reply", reply)
