@@ -11,7 +11,7 @@ import csv
 import io
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -227,17 +227,25 @@ def read_sheets(key: Path | str, sheets: Sequence[Path | str]) -> Annotations:
     return Annotations(items, grades, empty, len(sheets))
 
 
-def _read_sheet(path: Path, items: Mapping[str, Any], grades: dict[str, dict[str, list[float]]]) -> int:
-    """Add one sheet's grades to ``grades``; return how many were left empty."""
+def sheet_rows(path: Path, items: Mapping[str, Any], columns: Sequence[str]) -> Iterator[tuple[int, str, dict]]:
+    """Yield the rows of a filled sheet as (line, item name, column -> cell).
+
+    Args:
+        path: The CSV file.
+        items: The items of the key, by name.
+        columns: What it must have beside ``item``.
+
+    Raises:
+        DataError: naming file and line: a missing column, an unknown or repeated item.
+    """
     text = read_text(path)
     # Some spreadsheets write semicolons, whatever they were given.
     head = text.split("\n", 1)[0]
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if head.count(";") > head.count(",") else ",")
-    missing = [name for name in ("item", *CRITERIA) if name not in (reader.fieldnames or [])]
+    missing = [name for name in ("item", *columns) if name not in (reader.fieldnames or [])]
     if missing:
         raise DataError(path, f"has no column '{missing[0]}'; keep the header of the exported sheet", line=1)
     seen: set[str] = set()
-    empty = 0
     for row in reader:
         name, line = (row["item"] or "").strip(), reader.line_num
         if name not in items:
@@ -247,6 +255,13 @@ def _read_sheet(path: Path, items: Mapping[str, Any], grades: dict[str, dict[str
         if name in seen:
             raise DataError(path, f"item '{name}' occurs twice; one row per item", line=line, field="item")
         seen.add(name)
+        yield line, name, row
+
+
+def _read_sheet(path: Path, items: Mapping[str, Any], grades: dict[str, dict[str, list[float]]]) -> int:
+    """Add one sheet's grades to ``grades``; return how many were left empty."""
+    empty = 0
+    for line, name, row in sheet_rows(path, items, CRITERIA):
         for criterion in CRITERIA:
             grade = _grade(row[criterion], path, line, criterion)
             if grade is None:

@@ -7,8 +7,6 @@ the fault that it is meant to see.
 
 from __future__ import annotations
 
-import csv
-import io
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from rac.annotate import KEY_SCHEMA, Asked, items_of, sheet_text
+from rac.annotate import KEY_SCHEMA, Asked, items_of, sheet_rows, sheet_text
 from rac.errors import DataError, UserError
-from rac.files import read_json, read_text, write_json, write_text
+from rac.files import read_json, write_json, write_text
 from rac.metrics.catalog import METRICS
 from rac.metrics.significance import bootstrap_ci
 from rac.metrics.validation import auc
@@ -167,21 +165,8 @@ def read_errors(key: Path | str, sheet: Path | str) -> dict[str, dict[str, Any]]
     stored = read_json(key)
     if not isinstance(stored, dict) or stored.get("schema") != KEY_SCHEMA or stored.get("form") != "errors":
         raise DataError(key, "is no key of an error study; give the key.json that the sheet came with")
-    text = read_text(sheet)
-    head = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=";" if head.count(";") > head.count(",") else ",")
-    missing = [name for name in ("item", *LABELS) if name not in (reader.fieldnames or [])]
-    if missing:
-        raise DataError(sheet, f"has no column '{missing[0]}'; keep the header of the exported sheet", line=1)
     found: dict[str, dict[str, Any]] = {}
-    for row in reader:
-        name, line = (row["item"] or "").strip(), reader.line_num
-        if name not in stored["items"]:
-            raise DataError(
-                sheet, f"item '{name}' is not in the key; keep the column as exported", line=line, field="item"
-            )
-        if name in found:
-            raise DataError(sheet, f"item '{name}' occurs twice; one row per item", line=line, field="item")
+    for line, name, row in sheet_rows(sheet, stored["items"], LABELS):
         labels = {label: _label(row[label], sheet, line, label) for label in LABELS}
         labels[SUPPORTED] = _either(labels["unsupported_option"], labels["wrong_presupposition"])
         found[name] = {

@@ -166,6 +166,18 @@ def test_long_documents_are_cut_and_short_ones_are_not(tmp_path: Path) -> None:
     assert "".join(p.text for p in found).count("Sentence") == 100
 
 
+@pytest.mark.parametrize("filler", ["word ", "A sentence ends. ", "x" * 5_000 + " ", "line\n", "one  \n  two "])
+def test_a_paragraph_that_never_ends_is_cut_at_known_places(filler: str, tmp_path: Path) -> None:
+    text = (filler * 20_000)[:80_000].rstrip()
+    (tmp_path / "t.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "t.html").write_text(f"<p>{text}</p>", encoding="utf-8")
+    found = list(read_corpus(tmp_path / "t.txt", ReadOptions(passage_tokens=100, overlap_tokens=0)))
+    assert "".join("".join(p.text.split()) for p in found) == "".join(text.split())
+    assert all("".join(text[p.start : p.end].split()) == "".join(p.text.split()) for p in found)
+    page = list(read_corpus(tmp_path / "t.html", ReadOptions(passage_tokens=100, overlap_tokens=0)))
+    assert "".join("".join(p.text.split()) for p in page) == "".join(text.split())
+
+
 words = st.text(alphabet="ab *_`[]()#|-<>&\n\\!é", max_size=120)
 
 

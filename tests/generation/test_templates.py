@@ -7,8 +7,10 @@ from rac.metrics.selection import SelectionScorer
 from rac.records import Passage
 
 
-def passage(id: str, title: str, types: tuple[str, ...] = (), description: str = "", text: str = "") -> Passage:
-    return Passage(id=id, title=title, types=types, description=description, text=text)
+def passage(
+    id: str, title: str, types: tuple[str, ...] = (), description: str = "", text: str = "", meta: dict | None = None
+) -> Passage:
+    return Passage(id=id, title=title, types=types, description=description, text=text, meta=meta or {})
 
 
 def test_titles_only() -> None:
@@ -47,6 +49,11 @@ def test_types_that_the_other_lacks_come_first() -> None:
             "Dune (international bridge between the Republic)",
         ),
         (passage("1", "Dune", text="Sandy heaps move slowly over years."), "Dune (Sandy heaps move slowly over)"),
+        (
+            passage("1", "Dune", text="from dune import sand, heap\n\nSandy heaps move.", meta={"verbatim": [[0, 27]]}),
+            "Dune (Sandy heaps move)",
+        ),
+        (passage("1", "Dune", text="dune is x", meta={"verbatim": [[0, 9]]}), "Dune"),
         (passage("1", "Dune"), "Dune"),
     ],
 )

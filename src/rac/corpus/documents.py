@@ -9,9 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from rac.corpus.splitting import split_document
+from rac.errors import DataError
 from rac.records import Passage
 
 NearDuplicates = Literal["ignore", "count", "drop"]
@@ -85,6 +87,16 @@ class Section:
     meta: dict[str, Any] = field(default_factory=dict)
 
 
+def at_least_one(sections: Iterable[Section], path: Path, reason: str) -> Iterator[Section]:
+    """Yield sections; ``DataError`` with the reason if there is none."""
+    found = False
+    for section in sections:
+        found = True
+        yield section
+    if not found:
+        raise DataError(path, reason)
+
+
 def passages_of(name: str, sections: Iterable[Section], options: ReadOptions) -> Iterator[Passage]:
     """Yield the passages of a document.
 
@@ -133,7 +145,8 @@ def _verbatim(blocks: Sequence[Block], offsets: list[int], piece: str, text: str
     # A document that fits whole keeps its text; others are cut at ``start``.
     shift = 0 if len(piece) == len(text) else start
     spans: list[list[int]] = []
-    for block, offset in zip(blocks, offsets, strict=True):
+    first, last = bisect_right(offsets, shift) - 1, bisect_right(offsets, shift + len(piece))
+    for block, offset in zip(blocks[first:last], offsets[first:last], strict=True):
         begin, end = max(offset - shift, 0), min(offset + len(block.text) - shift, len(piece))
         if not block.verbatim or begin >= end:
             continue
@@ -176,18 +189,21 @@ def _short(block: Block) -> Iterator[Block]:
 
     No paragraph is that long; cutting what is instead (tables, logs, a book in one line) keeps the cost linear.
     """
-    text, start = block.text, block.start
+    text, start = block.text, 0
     exact = block.end - block.start == len(text)
-    while len(text) > _LONGEST_BLOCK:
-        at = max(text.rfind(mark, _LONGEST_BLOCK // 2, _LONGEST_BLOCK) + 1 for mark in ("\n", ". ", "。"))
+    while len(text) - start > _LONGEST_BLOCK:
+        middle, end = start + _LONGEST_BLOCK // 2, start + _LONGEST_BLOCK
+        at = max(text.rfind(mark, middle, end) + 1 for mark in ("\n", ". ", "。"))
         # Without a sentence that ends: pieces that mostly fit a passage as they are.
-        at = at or text.rfind(" ", 1, _LONGEST_BLOCK // 4) + 1 or _LONGEST_BLOCK // 4
-        part = text[:at].rstrip()
-        yield block._replace(text=part, start=start, end=start + len(part)) if exact else block._replace(text=part)
-        following = text[at:].lstrip()
-        start += len(text) - len(following) if exact else 0
-        text = following
-    yield block._replace(text=text, start=start)
+        quarter = start + _LONGEST_BLOCK // 4
+        at = at or text.rfind(" ", start + 1, quarter) + 1 or quarter
+        part = text[start:at].rstrip()
+        begin, stop = (block.start + start, block.start + start + len(part)) if exact else (block.start, block.end)
+        yield block._replace(text=part, start=begin, end=stop)
+        start = at
+        while start < len(text) and text[start].isspace():
+            start += 1
+    yield block._replace(text=text[start:], start=block.start + (start if exact else 0))
 
 
 def _join(blocks: Sequence[Block]) -> tuple[str, list[int]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rac.corpus.documents import JOINT, Block, Section, title_of_file
+from rac.corpus.documents import JOINT, Block, Section, at_least_one, title_of_file
 from rac.corpus.encoding import check_size
 from rac.errors import DataError, UserError
 
@@ -39,12 +39,7 @@ def read_docx(path: Path, name: str, limit: int) -> Iterator[Section]:
         document = docx.Document(str(path))
     except Exception as error:  # python-docx lets errors of lxml, zipfile and its own parts through
         raise DataError(path, f"is damaged or no DOCX ({type(error).__name__}: {error})") from error
-    found = False
-    for section in _sections(document, name):
-        found = True
-        yield section
-    if not found:
-        raise DataError(path, "holds no text; remove it, or fill it")
+    yield from at_least_one(_sections(document, name), path, "holds no text; remove it, or fill it")
 
 
 def _check_archive(path: Path) -> None:

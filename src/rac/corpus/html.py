@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rac.corpus.documents import JOINT, Block, Section, title_of_file
+from rac.corpus.documents import JOINT, Block, Section, at_least_one, title_of_file
 from rac.corpus.encoding import SAMPLE, check_size, detect
 from rac.corpus.plaintext import note_encoding
 from rac.corpus.report import ReadReport
@@ -46,12 +46,7 @@ def read_html(path: Path, name: str, report: ReadReport, limit: int) -> Iterator
         raise DataError(path, f"cannot be read ({error.strerror})") from error
     text, encoding = _decode(raw, path)
     note_encoding(report, encoding, text.count("\ufffd"))
-    found = False
-    for section in sections_of(text, name):
-        found = True
-        yield section
-    if not found:
-        raise DataError(path, "holds no text outside of scripts and navigation")
+    yield from at_least_one(sections_of(text, name), path, "holds no text outside of scripts and navigation")
 
 
 def _decode(raw: bytes, path: Path) -> tuple[str, str]:

@@ -25,7 +25,7 @@ _LONGEST_CONTEXT = 8
 _EMPTY_WORDS = (
     "overview introduction description detail details note notes example examples usage see also summary "
     "background general other miscellaneous synopsis content contents reference references further reading "
-    "related motivation rationale questions results discussion appendix basics conclusion step steps next part "
+    "related motivation options rationale questions results discussion appendix basics conclusion step steps next part "
     "more how it works what is this about the a of and to in"
 )
 _SAYS_NOTHING = frozenset(_EMPTY_WORDS.split())

@@ -156,7 +156,7 @@ def _shape(text: str) -> str:
 
 
 def _topic_questions(text: str) -> tuple[str, ...]:
-    first, last = text.split()[0], text.split()[-1]
+    first, last = text.split()[0], text.lower().split()[-1]
     if len(text.split()) > 3 or first.lower().endswith("ing"):
         return _TOPIC_QUESTIONS[1:]
     return ("how do {t} work?", *_TOPIC_QUESTIONS[1:]) if _is_plural(last) else _TOPIC_QUESTIONS
