@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from rac.training.attention import allowed
+from rac.training.packing import PackedBatch
 from training_peers import Example, Ours, System, TrlDpo, preference
 
 
@@ -31,6 +33,11 @@ class Work:
         heads = tokens if targets is None else targets
         return passes * (tokens * (1 + self.pair * width) + heads * self.head)
 
+    def forest(self, batch: PackedBatch, passes: float) -> float:
+        """Work on prompt trees: attention where something may be seen, the head where there is a target."""
+        pairs = int(allowed(batch.ends).sum()) - int((batch.attention == 0).sum())
+        return passes * (batch.tokens + self.pair * pairs + len(batch.head_positions) * self.head)
+
     def flops(self, work: float) -> float:
         """Return floating-point operations."""
         return 2 * self.layers * work
@@ -39,15 +46,13 @@ class Work:
 def limit(work: Work, examples: Sequence[Example], ours: Ours, peer: System) -> tuple[float, float]:
     """Return (ratio of work, ratio of tokens) of the peer's step to ours."""
     batch = ours.inputs()["batch"]
-    mine = work.rows([batch.ends.shape[1]] * len(batch.ends), len(batch.head_positions), 3)
-    mine_tokens = batch.input_ids.numel()
+    mine = work.forest(batch, 3)
     lengths = [len(e.tree.prompt_ids) + len(b) for e in examples for b in e.tree.branches]
     heads = None if peer.whole_head else sum(len(b) for e in examples for b in e.tree.branches)
     theirs, their_tokens = work.rows(lengths, heads, 3), len(lengths) * max(lengths)
     if isinstance(peer, TrlDpo):
-        forward = work.rows([batch.ends.shape[1]] * len(batch.ends), len(batch.head_positions), 1)
-        mine, theirs = mine + forward, theirs + work.rows(lengths, None, 1)
-    return theirs / mine, their_tokens / mine_tokens
+        mine, theirs = mine + work.forest(batch, 1), theirs + work.rows(lengths, None, 1)
+    return theirs / mine, their_tokens / batch.tokens
 
 
 def matmul_speed(model: Any, tokens: int, repeats: int = 5) -> float:
@@ -84,7 +89,7 @@ def profile(model: Any, examples: Sequence[Example]) -> dict[str, Any]:
     seconds = min(ours.step(optimizer).cpu_seconds for _ in range(4)) / threads
     batch = ours.inputs()["batch"]
     work = Work(model)
-    useful = 3 * (batch.tokens * (1 + work.pair * batch.ends.shape[1] / 2) + len(batch.head_positions) * work.head)
+    useful = work.forest(batch, 3)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as trace:
         ours.step(optimizer)
     events = sorted(trace.key_averages(), key=lambda event: -event.self_cpu_time_total)

@@ -11,11 +11,10 @@ from typing import Any
 
 import torch
 
-from rac.training.attention import quick_attention
-from rac.training.logps import branch_logps, plain_branch_logps, score_branches
+from rac.training.logps import plain_branch_logps, score_branches
 from rac.training.memory import give_back_memory, keep_freed_memory
 from rac.training.objectives import Objective, Preference, Supervised
-from rac.training.packing import Tree, collate
+from rac.training.packing import Tree
 from rac.training.settings import Stage1, Stage2
 from rac.training.trainer import Pass, TreeTrainer, training_arguments
 from step_memory import peak_of, reset_peak
@@ -104,13 +103,11 @@ class Ours(System):
 
     def step(self, optimizer: torch.optim.Optimizer, *, trim: bool = False) -> Measure:
         """Do a step as in a training, which keeps freed memory from step to step: the second one is measured."""
-        longest = max(tree.length for tree in self.trees)
         keep_freed_memory(True)
         try:
-            with quick_attention(self.model, longest):
-                if not trim:
-                    super().step(optimizer)
-                return super().step(optimizer, trim=trim)
+            if not trim:
+                super().step(optimizer)
+            return super().step(optimizer, trim=trim)
         finally:
             keep_freed_memory(False)
 
@@ -130,8 +127,7 @@ class Ours(System):
 
     def logps(self) -> list[float]:
         """Compute them from packed trees."""
-        with torch.no_grad():
-            return branch_logps(self.model.eval(), collate(self.trees))[0].tolist()
+        return [value for logps, _ in score_branches(self.model, self.trees) for value in logps]
 
 
 def textbook_logps(model: Any, trees: Sequence[Tree]) -> list[float]:

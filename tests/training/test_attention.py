@@ -8,19 +8,15 @@ import torch
 from hypothesis import given, settings
 
 from rac.errors import UserError
-from rac.training.adapters import prepare_weights
 from rac.training.attention import (
-    QUICK_TOKENS,
     allowed,
     attention_mask,
     block_mask,
-    quick_attention,
     tree_support,
     use_trees,
 )
 from rac.training.logps import branch_logps, plain_branch_logps
 from rac.training.packing import Tree, collate
-from rac.training.settings import Stage1
 from training_support import PLAIN_FAMILIES, TREE_FAMILIES, fixed_trees, make_model, random_trees, tiny_llama
 
 
@@ -132,23 +128,6 @@ def test_a_model_that_ignores_positions_is_found_out(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(model, "forward", without_positions)
     assert "position ids" in tree_support(model).reason
-
-
-@pytest.mark.parametrize("adapter", [False, True])
-def test_short_rows_on_a_cpu_take_plain_products_for_a_while(adapter: bool) -> None:
-    model = tiny_llama()
-    trees = fixed_trees(4)
-    expected, _ = branch_logps(model, collate(trees))
-    if adapter:
-        model = prepare_weights(model, Stage1(adapter="lora", lora_rank=2), 0)
-    with quick_attention(model, QUICK_TOKENS + 1):
-        assert model.config._attn_implementation == "sdpa"
-    with pytest.raises(KeyError), quick_attention(model, QUICK_TOKENS):
-        assert model.config._attn_implementation == "eager"
-        found, _ = branch_logps(model, collate(trees))
-        assert torch.allclose(found, expected, atol=1e-4)
-        raise KeyError
-    assert model.config._attn_implementation == "sdpa"
 
 
 def test_the_probe_leaves_the_model_as_it_was() -> None:

@@ -37,6 +37,19 @@ def test_a_batch_written_by_hand() -> None:
     assert batch.tokens == 5
 
 
+def test_prompts_that_begin_alike_share_their_beginning_within_a_row() -> None:
+    trees = [Tree("a", [1, 2, 3], [[5, 9]]), Tree("b", [4], [[7]]), Tree("c", [1, 2], [[3, 9], [6, 9]])]
+    batch = collate(trees, one_row=True)
+    # "c" asks 3 behind 1 2, which is where "a" goes on; "b" begins otherwise.
+    assert batch.input_ids.tolist() == [[1, 2, 3, 5, 6, 4]]
+    assert batch.position_ids.tolist() == [[0, 1, 2, 3, 2, 0]]
+    assert batch.ends.tolist() == [[5, 5, 4, 4, 5, 6]]
+    # What is asked: of "a" 5 and 9, of "b" 7, of "c" 3 and 9, then 6 and 9.
+    asked = zip(batch.head_positions[batch.target_rows].tolist(), batch.target_ids.tolist(), strict=True)
+    assert list(asked) == [(2, 5), (3, 9), (5, 7), (1, 3), (2, 9), (1, 6), (4, 9)]
+    assert batch.target_branches.tolist() == [0, 0, 1, 2, 2, 3, 3]
+
+
 def test_a_plain_batch_repeats_the_prompt_and_pads_on_the_right() -> None:
     batch = collate([Tree("a", [1, 2], [[5, 8, 9], [6, 9]])], plain=True)
     assert batch.input_ids.tolist() == [[1, 2, 5, 8], [1, 2, 6, 0]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rac.errors import UserError
+from rac.training import tree_attention
 from rac.training.packing import PackedBatch, Tree, collate
 
 log = logging.getLogger(__name__)
@@ -19,9 +21,11 @@ log = logging.getLogger(__name__)
 TREE_ATTENTION = ("sdpa", "eager", "flex_attention")
 """Attention implementations of ``transformers`` that take a mask of our own."""
 
-
 QUICK_TOKENS = 1024
-"""Longest row whose attention is computed with plain matrix products on a CPU."""
+"""Longest tree whose attention is computed with plain matrix products on a CPU, which keep L² weights a head."""
+
+_quick: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
+"""Models that were tried with ``rac.training.tree_attention``, and whether they agreed."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,10 @@ def attention_mask(batch: PackedBatch, implementation: str, dtype: torch.dtype) 
 
     Returns:
         The usual [R, L] mask for a plain batch; else a boolean [R, 1, L, L] mask for ``sdpa``, an additive one for
-        ``eager``, a block mask for ``flex_attention``.
+        ``eager``, a block mask for ``flex_attention``, [R, 1, 1, L] ends for ``rac.training.tree_attention``.
     """
+    if implementation == tree_attention.NAME:
+        return batch.ends[:, None, None]
     if batch.plain:
         return batch.attention
     if implementation == "flex_attention":
@@ -73,27 +79,64 @@ def attention_mask(batch: PackedBatch, implementation: str, dtype: torch.dtype) 
 def quick_attention(model: Any, longest: int) -> Iterator[None]:
     """Compute attention over trees in the way that is fastest where the model is.
 
-    torch's fused CPU kernel is made for long rows without a mask of one's own. For rows as short as these, plain matrix
-    products (``eager``) take an eighth less of a whole training step. They keep a row's weights, L² numbers a head, so
-    long rows stay with the fused kernel.
+    torch's fused CPU kernel is made for long rows without a mask of one's own; trees as short as these are computed
+    with plain matrix products over what may be seen (``rac.training.tree_attention``).
 
     Args:
         model: A model, wrapped or not; outside the block it is as it was.
-        longest: Length of the longest row.
+        longest: Length of the longest tree.
     """
-    inner = model
-    while not hasattr(inner, "config"):
-        inner = inner.module
-    before = getattr(inner.config, "_attn_implementation", None)
-    quick = before == "sdpa" and longest <= QUICK_TOKENS and next(model.parameters()).device.type == "cpu"
-    if not quick:
+    if not takes_quick_attention(model, longest):
         yield
         return
-    inner.set_attn_implementation("eager")
+    inner = _unwrapped(model)
+    before = inner.config._attn_implementation
+    inner.set_attn_implementation(tree_attention.NAME)
     try:
         yield
     finally:
         inner.set_attn_implementation(before)
+
+
+def _unwrapped(model: Any) -> Any:
+    while not hasattr(model, "config"):
+        model = model.module
+    return model
+
+
+def takes_quick_attention(model: Any, longest: int) -> bool:
+    """Return whether ``quick_attention`` changes anything: on a CPU, for short trees, where the values are the same.
+
+    A model on which a small batch gets other values, or which drops some of its attention weights in training, keeps
+    its attention, and the log says so; this is tried once for each model.
+    """
+    model = _unwrapped(model)
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    if longest > QUICK_TOKENS or not on_cpu:
+        return False
+    if getattr(model.config, "_attn_implementation", None) == tree_attention.NAME:
+        return True
+    if getattr(model.config, "_attn_implementation", None) != "sdpa":
+        return False
+    if model in _quick:
+        return _quick[model]
+    before, reason = model.config._attn_implementation, ""
+    try:
+        expected = _trial(model, plain=False)
+        model.set_attn_implementation(tree_attention.NAME)
+        difference = float((_trial(model, plain=False) - expected).abs().max())
+        if getattr(model.config, "attention_dropout", 0.0):
+            reason = "it drops attention weights in training"
+        elif not difference <= _tolerance(model, expected):
+            reason = f"difference {difference:.2g}"
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error!s:.120}"
+    finally:
+        model.set_attn_implementation(before)
+    if reason:
+        log.info("%s keeps attention '%s' (%s)", type(model).__name__, before, reason)
+    _quick[model] = not reason
+    return _quick[model]
 
 
 def block_mask(ends: Tensor) -> Any:
@@ -115,8 +158,6 @@ def tree_support(model: Any) -> Support:
     packed and plain, and the log-probabilities must agree. So a model that ignores position ids, or whose layers mix
     tokens by something other than attention, is found out whatever its name is.
     """
-    from rac.training.logps import branch_logps
-
     config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
     implementation = getattr(config, "_attn_implementation", None) or "eager"
     if implementation not in TREE_ATTENTION:
@@ -128,28 +169,40 @@ def tree_support(model: Any) -> Support:
     if not layers and getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
         return Support(False, f"a sliding window of {config.sliding_window} tokens")
 
-    device = next(model.parameters()).device
+    try:
+        packed, plain = _trial(model, plain=False), _trial(model, plain=True)
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        return Support(False, f"it refuses a tree mask ({type(error).__name__}: {error!s:.120})")
+    difference = float((packed - plain).abs().max())
+    if not difference <= _tolerance(model, plain):
+        return Support(
+            False, f"its attention does not follow the mask or the position ids (difference {difference:.2g})"
+        )
+    return Support(True)
+
+
+def _trial(model: Any, *, plain: bool) -> Tensor:
+    """Return the log-probabilities of four questions of two small trees; the model is left as it was."""
+    from rac.training.logps import branch_logps
+
+    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
     count = min(int(config.vocab_size), 64)
     ids = [number * 7 % count for number in range(1, 18)]
     trees = [Tree("a", ids[:6], [ids[6:9], [*ids[6:8], ids[9]], ids[10:14]]), Tree("b", ids[3:5], [ids[14:17]])]
     was_training = model.training
     model.eval()
+    device = next(model.parameters()).device
     try:
-        with torch.no_grad():
-            packed, _ = branch_logps(model, collate(trees, max_row_tokens=64).to(device))
-            plain, _ = branch_logps(model, collate(trees, plain=True).to(device))
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
-        return Support(False, f"it refuses a tree mask ({type(error).__name__}: {error!s:.120})")
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            return branch_logps(model, collate(trees, max_row_tokens=64, plain=plain).to(device))[0]
     finally:
         model.train(was_training)
-    # bfloat16 keeps 8 bits: two ways of computing the same differ in the second decimal there.
-    tolerance = 3e-4 if next(model.parameters()).dtype == torch.float32 else 0.15
-    difference = float((packed - plain).abs().max())
-    if not difference <= tolerance * max(1.0, float(plain.abs().max()) / 30):
-        return Support(
-            False, f"its attention does not follow the mask or the position ids (difference {difference:.2g})"
-        )
-    return Support(True)
+
+
+def _tolerance(model: Any, logps: Tensor) -> float:
+    """Return by how much two ways of computing the same may differ: bfloat16 does so in the second decimal."""
+    usual = 3e-4 if next(model.parameters()).dtype == torch.float32 else 0.15
+    return usual * max(1.0, float(logps.abs().max()) / 30)
 
 
 def use_trees(model: Any) -> bool:

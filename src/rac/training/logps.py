@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rac.training.attention import attention_mask
+from rac.training.attention import attention_mask, quick_attention, takes_quick_attention
 from rac.training.packing import PackedBatch, Tree, collate
 
 
@@ -169,10 +169,12 @@ def score_branches(
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad():
+        longest = max((tree.length for tree in trees), default=0)
+        quick = not plain and takes_quick_attention(model, longest)
+        with torch.no_grad(), quick_attention(model, longest) if quick else nullcontext():
             for indices in token_batches(trees, max_tokens):
                 group = [trees[index] for index in indices]
-                batch = collate(group, max_row_tokens=max_row_tokens, plain=plain).to(device)
+                batch = collate(group, max_row_tokens=max_row_tokens, plain=plain, one_row=quick).to(device)
                 sums, counts = (values.tolist() for values in branch_logps(model, batch))
                 start = 0
                 for index, tree in zip(indices, group, strict=True):

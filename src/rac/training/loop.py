@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import torch
 from transformers.utils import logging as transformers_logging
 
 from rac.training.adapters import prepare_weights, save_memory, trainable_bytes
-from rac.training.attention import quick_attention
 from rac.training.checkpoints import check_room, full_disk_explained, last_whole, remove_unusable
 from rac.training.identity import RECORD
 from rac.training.keeper import Job, Keeper
@@ -59,9 +56,7 @@ def run_training(job: Job) -> TrainingRecord:
     bars = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
-        longest = max(job.settings.max_row_tokens, *(tree.length for tree in job.trees))
-        quick = contextlib.nullcontext() if job.plain else quick_attention(model, longest)
-        with kept_memory(job.settings.keep_memory), full_disk_explained(job.output_dir), quick:
+        with kept_memory(job.settings.keep_memory), full_disk_explained(job.output_dir):
             trainer.train(resume_from_checkpoint=str(found[0]) if found else None)
             model.config.use_cache = use_cache
         with full_disk_explained(job.output_dir):

@@ -2,12 +2,13 @@
 
 A clarification prompt is long (query and passages) and has several short questions. Packed as a tree, the prompt is
 computed once: the positions of every branch continue from the prompt's end, and a token attends to its ancestors only,
-that is to the prompt and to its own branch. Branches that begin alike share those tokens as well (a trie), which
-changes no number: a token's context is the same in every branch that holds it.
+that is to the prompt and to its own branch. Branches that begin alike share those tokens as well (a trie), and so do
+prompts in the same row (instructions, passages), which changes no number: a token's context is the same wherever it
+stands.
 
 Tokens are laid out in depth-first order, so that the descendants of a token are the interval that follows it. One
 integer a token, the end of that interval, then says everything about attention: position ``q`` sees ``k`` exactly if
-``k <= q < end[k]``. Several trees in one row, and padding, need nothing else.
+``k <= q < end[k]``. Several trees in one row (a forest), and padding, need nothing else.
 
 A small example, prompt ``[1, 2]`` with the questions ``[5, 6, 9]`` and ``[5, 7, 9]`` (9 ends a question; the last token
 of a question is predicted but never read, so it is not in the row)::
@@ -73,7 +74,7 @@ class Tree:
     @cached_property
     def layout(self) -> Layout:
         """Where each token of the tree lies in a row."""
-        return _lay_out(self.prompt_ids, self.branches)
+        return _lay_out([(self.prompt_ids, self.branches)])
 
     @property
     def length(self) -> int:
@@ -88,7 +89,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Layout:
-    """A tree as flat lists, in depth-first order.
+    """A tree, or several in one row, as flat lists in depth-first order.
 
     ``tokens``, ``positions`` and ``ends`` have one entry a token. ``target_positions``, ``target_ids`` and
     ``target_branches`` have one entry for each token of each branch: the position that predicts it, its id, its branch.
@@ -102,25 +103,35 @@ class Layout:
     target_branches: list[int]
 
 
-def _lay_out(prompt_ids: Sequence[int], branches: Sequence[Sequence[int]]) -> Layout:
-    # Nodes are numbered as they are made; the prompt's last token is node 0.
+def _lay_out(trees: Sequence[tuple[Sequence[int], Sequence[Sequence[int]]]]) -> Layout:
+    """Lay out prompts with their branches as one forest: whatever begins alike is there once."""
+    # Nodes are numbered as they are made; node 0 stands above all first tokens and is not in the row.
     children: list[dict[int, int]] = [{}]
-    token_of, depth = [prompt_ids[-1]], [0]
-    targets: list[tuple[int, int, int]] = []
-    for number, branch in enumerate(branches):
-        node = 0
-        for place, token in enumerate(branch):
-            targets.append((node, token, number))
-            if place == len(branch) - 1:
-                break
-            if token not in children[node]:
-                children[node][token] = len(children)
-                children.append({})
-                token_of.append(token)
-                depth.append(depth[node] + 1)
-            node = children[node][token]
+    token_of, depth = [-1], [-1]
 
-    order, stack = [], [0]
+    def below(node: int, token: int) -> int:
+        if token not in children[node]:
+            children[node][token] = len(children)
+            children.append({})
+            token_of.append(token)
+            depth.append(depth[node] + 1)
+        return children[node][token]
+
+    targets: list[tuple[int, int, int]] = []
+    number = 0
+    for prompt, branches in trees:
+        last = 0
+        for token in prompt:
+            last = below(last, token)
+        for branch in branches:
+            node = last
+            for place, token in enumerate(branch):
+                targets.append((node, token, number))
+                if place < len(branch) - 1:
+                    node = below(node, token)
+            number += 1
+
+    order, stack = [], list(reversed(children[0].values()))
     while stack:
         node = stack.pop()
         order.append(node)
@@ -129,13 +140,11 @@ def _lay_out(prompt_ids: Sequence[int], branches: Sequence[Sequence[int]]) -> La
     for node in reversed(order):
         size[node] += sum(size[child] for child in children[node].values())
 
-    first = len(prompt_ids) - 1
-    place_of = {node: first + index for index, node in enumerate(order)}
-    total = first + len(order)
+    place_of = {node: place for place, node in enumerate(order)}
     return Layout(
-        tokens=[*prompt_ids[:-1], *(token_of[node] for node in order)],
-        positions=[*range(first), *(first + depth[node] for node in order)],
-        ends=[total] * first + [place_of[node] + size[node] for node in order],
+        tokens=[token_of[node] for node in order],
+        positions=[depth[node] for node in order],
+        ends=[place + size[node] for place, node in enumerate(order)],
         target_positions=[place_of[node] for node, _, _ in targets],
         target_ids=[token for _, token, _ in targets],
         target_branches=[number for _, _, number in targets],
@@ -235,12 +244,20 @@ class PackedBatch:
         return dataclasses.replace(self, **moved)
 
 
-def collate(trees: Sequence[Tree], *, max_row_tokens: int = 1024, plain: bool = False, pad_id: int = 0) -> PackedBatch:
+def collate(
+    trees: Sequence[Tree],
+    *,
+    max_row_tokens: int = 1024,
+    plain: bool = False,
+    one_row: bool = False,
+    pad_id: int = 0,
+) -> PackedBatch:
     """Pack trees into a batch.
 
     Args:
         trees: At least one tree.
         max_row_tokens: Room of a row (see ``pack``).
+        one_row: Put all trees into one row whatever its length, for ``rac.training.tree_attention``.
         plain: Lay every question out in its own row behind a copy of the prompt, as other trainers do.
         pad_id: Token id of the padding; it never matters for a result.
 
@@ -251,41 +268,39 @@ def collate(trees: Sequence[Tree], *, max_row_tokens: int = 1024, plain: bool = 
     for tree in trees:
         first_branch.append(count)
         count += len(tree.branches)
-    rows: list[list[tuple[Layout, int]]]
+    rows: list[tuple[Layout, list[int]]]  # with the number of each branch in the batch
     if plain:
         rows = [
-            [(_lay_out(tree.prompt_ids, [branch]), first_branch[number] + index)]
+            (_lay_out([(tree.prompt_ids, [branch])]), [first_branch[number] + index])
             for number, tree in enumerate(trees)
             for index, branch in enumerate(tree.branches)
         ]
     else:
-        number_of = {id(tree): number for number, tree in enumerate(trees)}
-        packed = pack(trees, max_row_tokens)
-        rows = [[(tree.layout, first_branch[number_of[id(tree)]]) for tree in row] for row in packed]
+        first_of = {id(tree): first for tree, first in zip(trees, first_branch, strict=True)}
+        packed = [list(trees)] if one_row else pack(trees, max_row_tokens)
+        rows = [
+            (
+                _lay_out([(tree.prompt_ids, tree.branches) for tree in row]),
+                [first_of[id(tree)] + index for tree in row for index in range(len(tree.branches))],
+            )
+            for row in packed
+        ]
 
-    width = max(sum(len(layout.tokens) for layout, _ in row) for row in rows)
+    width = max(len(layout.tokens) for layout, _ in rows)
     input_ids, position_ids, ends, attention = [], [], [], []
     targets: list[tuple[int, int, int]] = []
-    for number, row in enumerate(rows):
-        tokens: list[int] = []
-        positions: list[int] = []
-        row_ends: list[int] = []
-        for layout, first in row:
-            start = len(tokens)
-            tokens += layout.tokens
-            positions += layout.positions
-            row_ends += [start + end for end in layout.ends]
-            place = number * width + start
-            targets += [
-                (place + position, token, first + branch)
-                for position, token, branch in zip(
-                    layout.target_positions, layout.target_ids, layout.target_branches, strict=True
-                )
-            ]
-        used, pads = len(tokens), width - len(tokens)
-        input_ids.append(tokens + [pad_id] * pads)
-        position_ids.append(positions + [0] * pads)
-        ends.append(row_ends + list(range(used + 1, width + 1)))
+    for number, (layout, branches) in enumerate(rows):
+        targets += [
+            (number * width + position, token, branches[branch])
+            for position, token, branch in zip(
+                layout.target_positions, layout.target_ids, layout.target_branches, strict=True
+            )
+        ]
+        used = len(layout.tokens)
+        pads = width - used
+        input_ids.append(layout.tokens + [pad_id] * pads)
+        position_ids.append(layout.positions + [0] * pads)
+        ends.append(layout.ends + list(range(used + 1, width + 1)))
         attention.append([1] * used + [0] * pads)
 
     targets.sort(key=lambda target: (target[2], target[0]))

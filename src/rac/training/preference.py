@@ -14,7 +14,7 @@ import torch
 from rac.errors import UserError
 from rac.files import read_json, sha256_json, write_json
 from rac.training.adapters import prepare_weights
-from rac.training.attention import quick_attention, use_trees
+from rac.training.attention import use_trees
 from rac.training.identity import fingerprint, finished
 from rac.training.keeper import Job
 from rac.training.logps import score_branches
@@ -93,9 +93,7 @@ def train_preference(
         kind = arithmetic(settings.precision, device)
         # Rounded as in training, so that the margins start at 0 there too.
         rounded = torch.autocast(device.type, getattr(torch, kind), enabled=kind != "float32")
-        longest = max(settings.max_row_tokens, *(tree.length for tree in trees))
-        quick = contextlib.nullcontext() if plain else quick_attention(model, longest)
-        with off, rounded, quick:
+        with off, rounded:
             trees = with_reference(
                 model, trees, output_dir / "reference_logps.json", identity, settings.max_row_tokens, plain=plain
             )

@@ -10,7 +10,7 @@ import logging
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from rac.arithmetic import has_fast_bfloat16
 from rac.errors import UserError
+from rac.training.attention import quick_attention, takes_quick_attention
 from rac.training.logps import branch_logps
 from rac.training.objectives import Objective, Totals
 from rac.training.packing import Tree, collate
@@ -68,6 +69,8 @@ class TreeTrainer(Trainer):  # type: ignore[misc]
         max_row_tokens: int, callbacks: list[Any],
     ) -> None:  # fmt: skip
         self.objective, self.plain, self.max_row_tokens = objective, plain, max_row_tokens
+        self.longest = max((tree.length for item in passes for share in item.shares for tree in share), default=0)
+        self.quick = not plain and takes_quick_attention(model, self.longest)
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
         self.logged: set[str] = set()
         self.complete: Callable[[dict[str, Any]], None] = lambda logs: None
@@ -84,12 +87,18 @@ class TreeTrainer(Trainer):  # type: ignore[misc]
     def _collate(self, items: list[Pass]) -> dict[str, Any]:
         (item,) = items
         share = item.shares[self.args.process_index]
-        batch = collate(share, max_row_tokens=self.max_row_tokens, plain=self.plain)
+        batch = collate(share, max_row_tokens=self.max_row_tokens, plain=self.plain, one_row=self.quick)
         return {"input_ids": batch.input_ids, "batch": batch, "totals": item.totals}
 
     def get_train_dataloader(self) -> DataLoader:
         """Return the passes in order; every process reads all of them and computes its own share."""
         return DataLoader(self.train_dataset, batch_size=1, shuffle=False, collate_fn=self._collate)
+
+    def training_step(self, model: Any, *arguments: Any, **named: Any) -> Tensor:
+        """Compute a pass forward and backward."""
+        with quick_attention(model, self.longest) if self.quick else nullcontext():
+            loss: Tensor = super().training_step(model, *arguments, **named)
+        return loss
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
