@@ -71,7 +71,7 @@ def test_markdown_keeps_headings_and_offsets_and_loses_marks(tmp_path: Path) -> 
 def test_code_and_tables_are_text_but_no_prose(tmp_path: Path) -> None:
     (tmp_path / "g.md").write_text(MARKDOWN, encoding="utf-8")
     (tmp_path / "p.html").write_text(HTML, encoding="utf-8")
-    rst = "Title\n=====\n\nRun this::\n\n   make all\n\n   make more\n\nThen\n  wait.\n\n"
+    rst = "The ``make`` of :ref:`it`\n=====\n\nRun this::\n\n   make all\n\n   make more\n\nThen\n  wait.\n\n"
     rst += ".. image:: x.png\n\n.. note:: Stay.\n"
     (tmp_path / "t.rst").write_text(rst, encoding="utf-8")
     found = passages(tmp_path)
@@ -80,6 +80,7 @@ def test_code_and_tables_are_text_but_no_prose(tmp_path: Path) -> None:
     assert prose(linux) == "Nothing to do." and "verbatim" not in linux.meta
     page = next(p for p in found.values() if p.meta.get("anchor") == "linux")
     assert "a\n  b" in page.text and prose(page).startswith("one\n\ntwo\n\nFiller")
+    assert found["t.rst"].title == "The make of it"
     assert prose(found["t.rst"]) == "Run this::\n\nThen\n  wait.\n\n.. note:: Stay."
 
 

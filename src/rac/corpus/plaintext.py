@@ -38,7 +38,7 @@ def read_plain(path: Path, name: str, report: ReadReport) -> Iterator[Section]:
                 if blocks:
                     yield Section(headings.path, tuple(blocks), headings.description(description))
                     blocks, length = [], 0
-                headings.add(heading[0], heading[1])
+                headings.add(code.plain(heading[0]), heading[1])
                 offset = start + match.start() + len(paragraph) - len(heading[2])
                 paragraph = heading[2]
             else:
@@ -57,12 +57,16 @@ def read_plain(path: Path, name: str, report: ReadReport) -> Iterator[Section]:
 
 
 class _Code:
-    """Tells which paragraphs of reStructuredText are code or directives: what is indented behind "::", and these."""
+    """Knows the marks of reStructuredText: which paragraphs are code (indented behind "::") or directives."""
 
     _DIRECTIVE = re.compile(r"\.\. (?!note|warning|tip|important|caution|hint|attention|danger|seealso|version|deprec)")
 
     def __init__(self, is_rst: bool) -> None:
         self._is_rst, self._inside = is_rst, False
+
+    def plain(self, heading: str) -> str:
+        """Return a heading without the marks of code and roles: "build" for "``build``"."""
+        return re.sub(r":[\w:]+:`|`+", "", heading) if self._is_rst else heading
 
     def holds(self, paragraph: str, indented: bool) -> bool:
         verbatim = self._is_rst and ((self._inside and indented) or self._DIRECTIVE.match(paragraph) is not None)

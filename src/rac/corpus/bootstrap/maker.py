@@ -75,7 +75,7 @@ class ExampleMaker:
             return "passages are near duplicates"
         subjects = [self._subjects[row] for row, _ in offered]
         if _only_one_is_meant(subjects, term):
-            return "one section is called just so, and the others stand in the same document"
+            return "one section is called just so, and the others only have the word in their headings"
         chosen = choose_facets(
             subjects, query.term, of_class=term.kind == "class", of_text=term.kind in ("mention", "cluster")
         )
@@ -220,10 +220,10 @@ def _is_about(passage: Passage, word: str) -> bool:
 
 
 def _only_one_is_meant(subjects: Sequence[Subject], term: Term) -> bool:
-    """Whether "selectors" is typed, where one document has "Selectors" and "Pseudo Selectors"."""
+    """Whether "selectors" is typed, where one section is "Selectors" and the others are "Pseudo Selectors" and such."""
     called = sum(subject.name.lower() == term.key for subject in subjects)
-    one_document = subjects[0].contexts and len({subject.document for subject in subjects}) == 1
-    return term.kind in ("name", "phrase") and called == 1 and bool(one_document)
+    of_sections = any(subject.contexts for subject in subjects)
+    return of_sections and called == 1 and term.kind in ("homonym", "name", "phrase", "acronym")
 
 
 def _is_named(subject: Subject, term: Term) -> bool:

@@ -90,6 +90,7 @@ _VERB_WORDS = (
     "publish read remove replace reproduce run save send serve set share start stop train try understand update "
     "upgrade use validate verify write"
 )
+_PREPOSITIONS = frozenset(("in", "on", "from", "with", "inside", "outside", "at", "by", "for", "to", "under"))
 _VERBS = frozenset(_VERB_WORDS.split())
 """What headings that tell one to do something begin with; only behind these does "how do I ..." fit."""
 
@@ -147,10 +148,10 @@ def typed_queries(term: Term, subjects: Sequence[Subject], rng: random.Random, m
 
 
 def _shape(text: str) -> str:
-    """Return what a heading is: "clause" ("How it works", "One, two, three"), "order" ("Make data"), else "name"."""
+    """Return what a heading is: "clause" ("How it works", "On Linux"), "order" ("Make data"), else "name"."""
     parts = _LABEL.sub("", text).split()
     first = parts[0].lower() if parts else ""
-    if first in ASKING or any(part.endswith((",", ":", ";")) for part in parts[:-1]):
+    if first in ASKING or first in _PREPOSITIONS or any(part.endswith((",", ":", ";")) for part in parts[:-1]):
         return "clause"
     return "order" if len(parts) > 1 and first in _VERBS else "name"
 
