@@ -65,10 +65,10 @@ def test_best_of_n_against_the_nearest_faulty_questions() -> None:
     pairs, counts = make(Pairs(negatives=("grounded", "ungrounded"), max_shares={}))
     (pair,) = pairs
     assert (pair.chosen, pair.chosen_kind, pair.chosen_score) == (BOOK_GAME, "best-of-n", 1.0)
-    # The nearest first; OPERA is far too long.
-    assert pair.all_rejected == (TWICE, FILM, OPERA)
-    assert pair.rejected_kinds == ("grounded", "grounded", "ungrounded")
-    assert pair.rejected_scores == (1.0, 0.5, 0.0)
+    # The nearest of each kind before a second one of any.
+    assert pair.all_rejected == (TWICE, OPERA, FILM)
+    assert pair.rejected_kinds == ("grounded", "ungrounded", "grounded")
+    assert pair.rejected_scores == (1.0, 0.0, 0.5)
     assert (pair.id, pair.prompt, pair.passages) == ("q1", "PROMPT", D)
     assert counts["C- grounded dropped: same as another question"] == 1
     assert counts["C- ungrounded dropped: same as another question"] == 1
@@ -150,7 +150,8 @@ def test_margin_and_ties() -> None:
 
 def test_most_negatives_and_length_preference() -> None:
     pairs, counts = make(Pairs(negatives=("ungrounded", "grounded"), max_negatives=1, max_shares={}))
-    assert pairs[0].all_rejected == (TWICE,)
+    # Kinds take turns in the order in which they are listed; of ungrounded, OPERA is far too long.
+    assert pairs[0].all_rejected == (FILM,)
     assert counts["C- dropped: more than max_negatives"] == 2
     far = "Would you say that it is the sonata Rescue?"
     near = GAME_BOOK.replace("game", "film") + " Please tell me which of the two it is."
@@ -161,6 +162,15 @@ def test_most_negatives_and_length_preference() -> None:
         Pairs(negatives=("ungrounded",), max_negatives=1, length_tolerance=9), source(ungrounded=(near, far))
     )
     assert found[0].rejected == near
+
+
+def test_edits_which_are_always_nearest_leave_room_for_the_models_own_faults() -> None:
+    settings = Pairs(negatives=("grounded", "edited-chosen"), edit_kinds=("repeated-option",), max_negatives=2)
+    pairs, counts = make(settings, source(grounded=(BOOK_GAME, OPERA)))
+    assert pairs[0].rejected_kinds == ("grounded", "edited-chosen")
+    assert pairs[0].rejected == OPERA
+    assert similarity(BOOK_GAME, pairs[0].all_rejected[1]) > similarity(BOOK_GAME, OPERA)
+    assert counts["C- edited-chosen: repeated-option"] == 1
 
 
 def test_shares_of_kinds() -> None:

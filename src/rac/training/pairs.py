@@ -256,7 +256,7 @@ class _Maker:
         return found
 
     def rejected(self, chosen: _Candidate, candidates: list[_Candidate]) -> list[_Candidate]:
-        """Choose the C_q- for a C_q+: faulty, different, nearest first; count what is dropped."""
+        """Choose the C_q- for a C_q+: faulty, different, the nearest of each kind first; count what is dropped."""
         settings, counts = self.settings, self.counts
         kept: list[_Candidate] = []
         seen = {normalise(chosen.text)}
@@ -286,6 +286,13 @@ class _Maker:
         kept.sort(
             key=lambda c: (abs(len(c.text.split()) - size) > settings.length_tolerance * size, c.distance)
         )  # fmt: skip
+        # Edits of C_q+ are always nearest: without taking turns the model's own faults would never be learnt from.
+        place: Counter[str] = Counter()
+        turns = []
+        for candidate in kept:
+            turns.append((place[candidate.kind], settings.negatives.index(candidate.kind)))
+            place[candidate.kind] += 1
+        kept = [candidate for _, candidate in sorted(zip(turns, kept, strict=True), key=lambda item: item[0])]
         counts["C- dropped: more than max_negatives"] += max(0, len(kept) - settings.max_negatives)
         return kept[: settings.max_negatives]
 
