@@ -265,7 +265,9 @@ def child(step: str, strategy: str, count: int, path: Path) -> dict[str, Any]:
         for _ in synthetic(count):
             pass
     elif step == "build":
-        build_index(synthetic(count), IndexSettings.model_validate({"strategy": strategy}), path)
+        # One entry a passage, so that the figures are those of a passage.
+        settings = IndexSettings.model_validate({"strategy": strategy, "fields": "title+text"})
+        build_index(synthetic(count), settings, path)
     else:
         index = open_index(path)
         opened = {"open_s": time.perf_counter() - start, "open_cpu_s": time.process_time() - cpu}
