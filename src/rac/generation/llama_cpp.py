@@ -79,7 +79,8 @@ class LlamaCppGenerator(LocalGenerator):
         if not self._weights:
             raise UserError(f"llama.cpp cannot load {path}: is it a whole GGUF file?")
         self._spare: dict[bool, Room] = {}
-        self._lock = threading.Lock()
+        # Taken again by a decoder that is collected while it is held.
+        self._lock = threading.RLock()
         self.vocabulary = int(llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self._weights)))
 
     @classmethod
