@@ -11,7 +11,7 @@ from rac.corpus.bootstrap.case import words
 from rac.corpus.bootstrap.clusters import clusters
 from rac.corpus.bootstrap.facets import choose_facets, is_supported
 from rac.corpus.bootstrap.faults import FaultMaker
-from rac.corpus.bootstrap.subjects import Subject
+from rac.corpus.bootstrap.subjects import Subject, is_part, says_nothing
 from rac.corpus.bootstrap.terms import Term
 from rac.corpus.bootstrap.wording import TypedQuery, Wording, write_questions
 from rac.corpus.bootstrap_settings import Bootstrap
@@ -112,7 +112,9 @@ class ExampleMaker:
                 continue
             first = row if self._subjects[row].part_of < 0 else self._subjects[row].part_of
             subject = self._subjects[first]
-            if term.kind == "mention" and not _is_about(passage, term.text):
+            if term.kind == "topic" and says_nothing(subject.name):
+                continue
+            if term.kind == "mention" and not _is_about(passage, term.text, row == first):
                 continue
             if subject.name and (first in term.rows or _is_named(subject, term)):
                 found.setdefault(first, passage)
@@ -131,9 +133,12 @@ class ExampleMaker:
         Only passages that use the word count; a cluster needs two of them, so that one odd passage is no meaning.
         """
         using = [
-            p for p in deep
-            if p.id in self._row_of and term.key in {w.lower() for w in words(p.text)} and _is_about(p, term.text)
-        ]  # fmt: skip
+            p
+            for p in deep
+            if term.key in {w.lower() for w in words(p.text)}
+            and (row := self._row_of.get(p.id)) is not None
+            and _is_about(p, term.text, self._subjects[row].part_of < 0)
+        ]
         found: list[tuple[int, Passage]] = []
         for members in clusters(using, term.key):
             best = next((p for p in members if p in deep[: self._settings.top_k]), None)
@@ -205,16 +210,21 @@ class ExampleMaker:
         )
 
 
-def _is_about(passage: Passage, word: str) -> bool:
-    """Whether a section of a document says something about a word: more than once, at its beginning or as its heading.
+def _is_about(passage: Passage, word: str, begins: bool) -> bool:
+    """Whether a part of a document says something about a word: more than once, at its beginning or as its heading.
 
     A word in an example, in code or in a table is no matter that the section is about, and nor is a name further down,
     which mostly belongs to an example. Passages that are no part of a document are short, and count as they are.
+
+    Args:
+        passage: The part.
+        word: As the corpus writes it.
+        begins: Whether the section begins with it.
     """
-    if "headings" not in passage.meta:
+    if not is_part(passage):
         return True
     text = prose(passage)
-    first = text[: next(iter(sentences(text)), (0, 0))[1]]
+    first = text[: next(iter(sentences(text)), (0, 0))[1]] if begins else ""
     at_once, used = ([w.rstrip(".") for w in words(part.lower())] for part in (f"{first} {passage.title}", text))
     return word.lower() in at_once or (word.islower() and used.count(word) > 1)
 

@@ -25,14 +25,15 @@ _LONGEST_CONTEXT = 8
 _EMPTY_WORDS = (
     "overview introduction description detail details note notes example examples usage see also summary "
     "background general other miscellaneous synopsis content contents reference references further reading "
-    "related motivation options rationale questions results discussion appendix basics conclusion step steps next part "
-    "more how it works what is this about the a of and to in"
+    "related read motivation options rationale questions results discussion appendix basics conclusion step steps next "
+    "part more how it works what is this about the a of and to in"
 )
 _SAYS_NOTHING = frozenset(_EMPTY_WORDS.split())
 _ASKING_WORDS = "how what when where which who why can does do is are should if"
 ASKING = frozenset(_ASKING_WORDS.split())
 """What headings that are clauses begin with."""
-_NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.)]? +|\.\.\.\s*|…\s*)")
+_FINITE = frozenset(("is", "are", "was", "were", "has", "have", "can", "should", "must", "will", "do", "does"))
+_NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.)]? +|[IVX]+[.)] +|\.\.\.\s*|…\s*)")
 _SUBTITLE = re.compile(r"^([^:]{4,}): ")
 
 
@@ -190,6 +191,11 @@ def document_of(passage: Passage) -> str:
     return passage.source if is_part else passage.id
 
 
+def is_part(passage: Passage) -> bool:
+    """Whether a passage is a document of a file, or a part of one."""
+    return bool(passage.source) and document_of(passage) == passage.source
+
+
 def _headings(passage: Passage) -> list[str]:
     """Return the headings down to a section's own, [] if the passage is no section."""
     headings = passage.meta.get("headings")
@@ -223,7 +229,10 @@ def heading_name(heading: str) -> str:
         ('Overview', '', '')
     """
     name = _NUMBERING.sub("", heading).rstrip(" :;,")
-    clause = name.endswith("?") or name.split(" ")[0].lower() in ASKING
+    parts = name.lower().split()
+    clause = (
+        name.endswith("?") or (parts and parts[0] in ASKING) or _FINITE & {*parts} or "n't" in name.replace("’", "'")
+    )
     if clause or " or " in f" {name} ".lower() or len(name.split()) > _LONGEST_HEADING:
         return ""
     return name

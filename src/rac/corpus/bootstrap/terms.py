@@ -141,6 +141,8 @@ def _words_with_weights(subject: Subject, things: set[str]) -> Iterator[tuple[st
             before = parts[place - 1] if place else ""
             # "William the Silent" is not asked for by "silent", nor "Margaret I of Denmark" by "denmark".
             weight = 0.1 if before == "the" or (before == "of" and subject.person) else 1.0
+            if subject.contexts and word in subject.modifiers:
+                weight = 0.1  # "With retries enabled": a heading can end in any word
         elif word.lower() not in things and (word in subject.modifiers or DEMONYM.search(word)):
             weight = 0.1  # a mere modifier: nobody asks for "silent" to get "Silent film"
         elif place == 0:
@@ -161,6 +163,8 @@ def _phrases(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
             for start in range(len(parts) - size + 1):
                 piece = parts[start : start + size]
                 if piece[0].lower() in _STOP or piece[-1].lower() in _STOP or not piece[0][0].isupper():
+                    continue
+                if subject.contexts and piece[-1] in subject.modifiers:
                     continue
                 rows_of[" ".join(piece)].add(row)
     longest: dict[frozenset[int], str] = {}

@@ -85,10 +85,10 @@ LONGEST_WORDS = 26
 _LABEL = re.compile(r"^\w{2,12}: (?=\S+(?: \S+){0,2}$)(?!.*,)")
 """What sorts a heading and nobody types: "Class: Buffer"."""
 _VERB_WORDS = (
-    "add ask avoid build change check choose configure convert create customize define deploy disable download "
+    "add apply ask avoid build change check choose configure convert create customize define deploy disable download "
     "enable find fix generate get give handle import improve install keep learn load make manage migrate prepare "
     "publish read remove replace reproduce run save send serve set share start stop train try understand update "
-    "upgrade use validate verify write"
+    "upgrade use validate verify write know meet relabel extend declare"
 )
 _PREPOSITIONS = frozenset(("in", "on", "from", "with", "inside", "outside", "at", "by", "for", "to", "under"))
 _VERBS = frozenset(_VERB_WORDS.split())
@@ -158,7 +158,7 @@ def _shape(text: str) -> str:
 
 def _topic_questions(text: str) -> tuple[str, ...]:
     first, last = text.split()[0], text.lower().split()[-1]
-    if len(text.split()) > 3 or first.lower().endswith("ing"):
+    if len(text.split()) > 3 or first.lower().endswith("ing") or first.lower() == "new":
         return _TOPIC_QUESTIONS[1:]
     return ("how do {t} work?", *_TOPIC_QUESTIONS[1:]) if _is_plural(last) else _TOPIC_QUESTIONS
 
