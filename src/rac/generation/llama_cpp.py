@@ -186,8 +186,8 @@ class Room:
         self._api.llama_memory_clear(self.memory, False)
 
     def __del__(self) -> None:
-        # While the interpreter ends, the library's functions may be gone already; the system takes the memory back.
-        if getattr(self, "context", None) and not sys.is_finalizing():
+        # While the interpreter ends, modules may be gone already; the system takes the memory back.
+        if getattr(self, "context", None) and sys is not None and not sys.is_finalizing():
             self._api.llama_batch_free(self.batch)
             self._api.llama_free(self.context)
             self.context = None
