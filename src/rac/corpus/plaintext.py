@@ -66,7 +66,7 @@ class _Code:
 
     def plain(self, heading: str) -> str:
         """Return a heading without the marks of code and roles: "build" for "``build``"."""
-        return re.sub(r":[\w:]+:`|`+", "", heading) if self._is_rst else heading
+        return re.sub(r":[\w:]+:`|`+|\*\*?", "", heading).strip() if self._is_rst else heading
 
     def holds(self, paragraph: str, indented: bool) -> bool:
         verbatim = self._is_rst and ((self._inside and indented) or self._DIRECTIVE.match(paragraph) is not None)

@@ -61,6 +61,10 @@ class CaseModel:
         key = word.lower()
         return self._lower[key] > 0 and self._lower[key] >= self._upper[key]
 
+    def is_name(self, word: str) -> bool:
+        """Whether the corpus writes a word with a capital inside sentences, too."""
+        return self._upper[word.lower()] > 0
+
     def is_noun(self, word: str) -> bool:
         """Whether at least a tenth of a word's uses in small letters are those of a noun."""
         key = word.lower()

@@ -24,14 +24,17 @@ _LONGEST_HEADING = 9
 _LONGEST_CONTEXT = 8
 _EMPTY_WORDS = (
     "overview introduction description detail details note notes example examples usage see also summary "
-    "background general other miscellaneous synopsis content contents reference references further reading "
-    "related read motivation options rationale questions results discussion appendix basics conclusion step steps next "
-    "part more how it works what is this about the a of and to in"
+    "background general other miscellaneous synopsis name content contents reference references further reading "
+    "related read motivation options rationale questions results discussion appendix basics conclusion step "
+    "steps next part more how it works what is this about author authors acknowledgments acknowledgements "
+    "credits licence license copyright todo module submodules the a of and to in"
 )
 _SAYS_NOTHING = frozenset(_EMPTY_WORDS.split())
 _ASKING_WORDS = "how what when where which who why can does do is are should if"
 ASKING = frozenset(_ASKING_WORDS.split())
 """What headings that are clauses begin with."""
+PREPOSITIONS = frozenset(("in", "on", "from", "with", "inside", "outside", "at", "by", "for", "to", "under"))
+_CODE = re.compile(r"#\[|[={}]|\[\w+\(")
 _FINITE = frozenset(("is", "are", "was", "were", "has", "have", "can", "should", "must", "will", "do", "does"))
 _NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.)]? +|[IVX]+[.)] +|\.\.\.\s*|…\s*)")
 _SUBTITLE = re.compile(r"^([^:]{4,}): ")
@@ -154,7 +157,8 @@ class _Mentions:
         many: dict[str, tuple[int, ...]] = {}
         for word, rows in sorted(self._rows.items()):
             common = case.is_common(word)
-            topic = word.lower() in ends and case.is_noun(word) if common else word[0].isupper() and word[1:].islower()
+            name = word[0].isupper() and word[1:].islower() and case.is_name(word)
+            topic = word.lower() in ends and case.is_noun(word) if common else name
             if len(word) <= 3 or not word.isalpha() or not topic or (not common and DEMONYM.search(word)):
                 continue
             if 2 <= len(rows) <= self._most:
@@ -168,7 +172,7 @@ def _subject(passage: Passage, description: str, part_of: int) -> Subject:
     # Parts of one document have its title in common; that makes the title no ambiguous name.
     name = without_parenthesis(passage.title) if part_of < 0 else ""
     if _headings(passage):
-        name = heading_name(name)
+        name = "" if _CODE.search(passage.title) else heading_name(name)
     if len(name) > _NAME_MAXIMUM:
         name = ""
     years = _YEARS.search(description)

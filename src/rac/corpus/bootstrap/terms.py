@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rac.corpus.bootstrap.case import DEMONYM, is_identifier, words
-from rac.corpus.bootstrap.subjects import Reading, Subject, says_nothing
+from rac.corpus.bootstrap.subjects import PREPOSITIONS, Reading, Subject, says_nothing
 from rac.corpus.bootstrap_settings import Bootstrap, Kind
 
 _SMALL_WORDS = (
@@ -198,7 +198,7 @@ def _topics(subjects: Sequence[Subject], most: int) -> Iterator[Term]:
         merged[topic.lower()].extend(rows)
         spelled.setdefault(topic.lower(), topic)
     for key, rows in sorted(merged.items()):
-        if 2 <= len(rows) <= 4 * most and 1 <= len(words(key)) <= 5:
+        if 2 <= len(rows) <= 4 * most and 1 <= len(words(key)) <= 5 and key.split()[0] not in PREPOSITIONS:
             yield Term(spelled[key], "topic", tuple(sorted(rows)), 0.8)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rac.corpus.bootstrap.case import is_identifier
 from rac.corpus.bootstrap.facets import Facet
 from rac.corpus.bootstrap.phrases import head_word
-from rac.corpus.bootstrap.subjects import ASKING, Subject
+from rac.corpus.bootstrap.subjects import ASKING, PREPOSITIONS, Subject
 from rac.corpus.bootstrap.terms import Term
 
 _IMPERATIVES = ("tell me about {t}", "find information on {t}", "I'm looking for information about {t}", "show me {t}")
@@ -90,7 +90,6 @@ _VERB_WORDS = (
     "publish read remove replace reproduce run save send serve set share start stop train try understand update "
     "upgrade use validate verify write know meet relabel extend declare"
 )
-_PREPOSITIONS = frozenset(("in", "on", "from", "with", "inside", "outside", "at", "by", "for", "to", "under"))
 _VERBS = frozenset(_VERB_WORDS.split())
 """What headings that tell one to do something begin with; only behind these does "how do I ..." fit."""
 
@@ -151,14 +150,14 @@ def _shape(text: str) -> str:
     """Return what a heading is: "clause" ("How it works", "On Linux"), "order" ("Make data"), else "name"."""
     parts = _LABEL.sub("", text).split()
     first = parts[0].lower() if parts else ""
-    if first in ASKING or first in _PREPOSITIONS or any(part.endswith((",", ":", ";")) for part in parts[:-1]):
+    if first in ASKING or first in PREPOSITIONS or any(part.endswith((",", ":", ";")) for part in parts[:-1]):
         return "clause"
-    return "order" if len(parts) > 1 and first in _VERBS else "name"
+    return "order" if len(parts) > 1 and first in _VERBS and parts[1] not in ("and", "&") else "name"
 
 
 def _topic_questions(text: str) -> tuple[str, ...]:
     first, last = text.split()[0], text.lower().split()[-1]
-    if len(text.split()) > 3 or first.lower().endswith("ing") or first.lower() == "new":
+    if len(text.split()) > 3 or " and " in text or first.lower().endswith("ing") or first.lower() == "new":
         return _TOPIC_QUESTIONS[1:]
     return ("how do {t} work?", *_TOPIC_QUESTIONS[1:]) if _is_plural(last) else _TOPIC_QUESTIONS
 
