@@ -128,7 +128,8 @@ def test_facets_of_sections() -> None:
     [
         ("2.1 Overview:", "Overview"), ("... use my own model", "use my own model"), ("Where is it?", ""),
         ("How it works", ""), ("macOS or Windows installers", ""), ("Orders", "Orders"), ("one " * 10, ""),
-        ("I. Setup", "Setup"), ("Types implement it and are used", ""), ("Don’t indent", ""),
+        ("I. Setup", "Setup"), ("2 - Stability", "Stability"), ("> Quoted", "Quoted"), ("Don’t indent", ""),
+        ("Types implement it and are used", ""),
     ],
 )  # fmt: skip
 def test_headings_as_names(heading: str, name: str) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-def test_the_page_states_the_figures_of_the_labels() -> None:
-    labels = [json.loads(line) for line in (DOCS / "bootstrap-labels.jsonl").read_text().splitlines()]
+@pytest.mark.parametrize(("file", "mark"), [("bootstrap-labels", "labels"), ("bootstrap-labels-folders", "folders")])
+def test_the_page_states_the_figures_of_the_labels(file: str, mark: str) -> None:
+    labels = [json.loads(line) for line in (DOCS / f"{file}.jsonl").read_text().splitlines()]
     assert len(labels) == 100
-    table = (
-        (DOCS / "bootstrap.md").read_text().partition("<!-- labels:start -->")[2].partition("<!-- labels:end -->")[0]
-    )
+    page = (DOCS / "bootstrap.md").read_text()
+    table = page.partition(f"<!-- {mark}:start -->")[2].partition(f"<!-- {mark}:end -->")[0]
     names = {
         "well-formed": "well_formed",
         "ambiguous": "ambiguous",

@@ -34,9 +34,9 @@ _ASKING_WORDS = "how what when where which who why can does do is are should if"
 ASKING = frozenset(_ASKING_WORDS.split())
 """What headings that are clauses begin with."""
 PREPOSITIONS = frozenset(("in", "on", "from", "with", "inside", "outside", "at", "by", "for", "to", "under"))
-_CODE = re.compile(r"#\[|[={}]|\[\w+\(")
+_CODE = re.compile(r"#\[|[={}]|->|\[\w+\(")
 _FINITE = frozenset(("is", "are", "was", "were", "has", "have", "can", "should", "must", "will", "do", "does"))
-_NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.)]? +|[IVX]+[.)] +|\.\.\.\s*|…\s*)")
+_NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)*[.)]? +|[IVX]+[.)] +|\.\.\.\s*|…\s*)?(?:[-–>*•:] +)?")
 _SUBTITLE = re.compile(r"^([^:]{4,}): ")
 
 
