@@ -10,7 +10,14 @@ import pytest
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.mark.parametrize(("file", "mark"), [("bootstrap-labels", "labels"), ("bootstrap-labels-folders", "folders")])
+@pytest.mark.parametrize(
+    ("file", "mark"),
+    [
+        ("bootstrap-labels", "labels"),
+        ("bootstrap-labels-folders", "folders"),
+        ("bootstrap-labels-folders-again", "again"),
+    ],
+)
 def test_the_page_states_the_figures_of_the_labels(file: str, mark: str) -> None:
     labels = [json.loads(line) for line in (DOCS / f"{file}.jsonl").read_text().splitlines()]
     assert len(labels) == 100
