@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from rac.cli import app, register_commands
 
 pytestmark = pytest.mark.extra
 
@@ -170,6 +174,37 @@ def test_the_snippets_of_a_page_run(
             run([sys.executable, "-c", script], folder, mirror, where)
         else:
             run(["bash", "-ec", shell(block.text, block.language, tiny_model_dir)], folder, mirror, where)
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse a command line as rac does, without running it."""
+    import typer.main
+
+    command: Any = typer.main.get_command(app)
+    name = "rac"
+    while True:
+        context = command.make_context(name, list(arguments))
+        if not hasattr(command, "resolve_command"):
+            return
+        name, command, arguments = command.resolve_command(context, [*context._protected_args, *context.args])
+
+
+def test_a_command_line_that_rac_does_not_know_is_seen() -> None:
+    register_commands()
+    for wrong in (["nonsense"], ["ask", "--nonsense"], ["annotate", "nonsense"], ["search"]):
+        with pytest.raises(Exception, match=r"No such|Missing"):
+            parse(wrong)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_command_lines_that_are_not_run_are_such_as_rac_knows(page: str) -> None:
+    register_commands()
+    for block in blocks(page):
+        lines = block.text.replace("\\\n", " ").splitlines() if block.language in ("sh", "console") else []
+        for line in lines:
+            line = line.removeprefix("$ ")
+            if line.startswith("rac ") and block.reason:
+                parse(shlex.split(re.split(r" [>|<]", line)[0], comments=True)[1:])
 
 
 @pytest.mark.parametrize("page", PAGES)
