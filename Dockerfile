@@ -1,7 +1,6 @@
 # rac on a CPU: the library, the embedded model and the HTTP service with its page.
 #
-# No image was built from this file yet, for want of a Docker daemon: its pip commands, the conversion of the model, the
-# health check and the entry command were run outside a container, in a new environment.
+# No image was built from this file yet, for want of a Docker daemon; docs/integrations.md says what was checked.
 #
 #   docker build -t rac .
 #   docker run --rm -p 127.0.0.1:8000:8000 -v "$PWD/runs:/data/runs:ro" -v rac-state:/data/state rac \
