@@ -141,3 +141,20 @@ def test_what_cannot_be_shipped_is_refused(run: RunDirectory, tmp_path: Path) ->
     (run / "models/rac/adapter_config.json").unlink()
     with pytest.raises(UserError, match=r"rac of .*: full weights, too large to ship; train with training"):
         ship(run, tmp_path / "out")
+
+
+def test_what_is_installed_with_rac_is_small_has_cards_and_asks() -> None:
+    assert shipped_adapters() == ["grounded", "rac", "ungrounded"]
+    for name in shipped_adapters():
+        folder = rac.models.ADAPTERS / name
+        assert sum(p.stat().st_size for p in folder.iterdir()) <= 10e6
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        assert "Apache-2.0" in card and "| rac |" in card
+        assert read_json(folder / "rac_base.json")["trained_on"] == ["claqua"]
+    passages = [
+        Passage(id="c", title="Casablanca", text="Casablanca is a city in Morocco.", types=("city", "location")),
+        Passage(id="f", title="Casablanca", text="Casablanca is a 1942 American film.", types=("film",)),
+    ]
+    answer = Asker.open(default_model(), engine="torch").ask("Where is Casablanca from", passages=passages, n=1)
+    assert answer.question is not None
+    assert len(answer.options) == 2 and all(option.supported for option in answer.options)

@@ -8,7 +8,8 @@ from rac.pipeline.run_directory import RunDirectory
 from rac.progress import Progress
 from rac.prompting import Prompt
 
-_CHUNK = 8
+_ROWS = 64
+"""Questions sampled at once: a step of decoding reads all weights, so few rows waste it."""
 
 
 def sample_questions(
@@ -53,8 +54,9 @@ def sample_questions(
         with Progress(
             f"sampling from {stage}", len(prompts), unit="queries", done=len(prompts) - len(order)
         ) as progress:
-            for start in range(0, len(order), _CHUNK):
-                chunk = order[start : start + _CHUNK]
+            size = max(1, _ROWS // n)
+            for start in range(0, len(order), size):
+                chunk = order[start : start + size]
                 sampled = generator.sample(
                     [list(missing[key].ids) for key in chunk],
                     n,
