@@ -197,7 +197,8 @@ def _made(run: StoredRun) -> list[str]:
         )  # fmt: skip
     versions = ", ".join(f"{k} {v}" for k, v in run.stages["data"]["versions"].items())
     lines.append(f"| all | {format_seconds(total)} | {peak} MB | seed {run.stages['data']['seed']}; {versions} |")
-    return lines
+    kept = "A stage that was interrupted, or found its samples or answers done, counts from its last start."
+    return [*lines, "", kept]
 
 
 def flat(counts: dict[str, Any], prefix: str = "") -> str:
