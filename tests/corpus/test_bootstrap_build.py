@@ -17,12 +17,17 @@ SEARCHER = WordSearcher(CORPUS)
 
 
 def test_examples_of_every_kind_with_options_from_the_retrieved_passages() -> None:
-    result = bootstrap(CORPUS, SEARCHER, SETTINGS, 0)
+    # A name that two texts mention and that is nobody's title; nationalities are none.
+    ferry = Passage(id="azul", title="Azul", description="Ferry", text="Azul is a ferry that sails from Lisbon.")
+    hall = Passage(id="ribeira", title="Ribeira", description="Market hall", text="Ribeira is a hall in Lisbon.")
+    corpus = [*CORPUS, ferry, hall]
+    searcher = WordSearcher(corpus)
+    result = bootstrap(corpus, searcher, SETTINGS, 0)
     # Sections and clusters need documents: see test_bootstrap_documents.
     assert {e.meta["kind"] for e in result.examples} == set(KINDS) - {"topic", "cluster"}
-    by_id = {p.id: p for p in CORPUS}
+    by_id = {p.id: p for p in corpus}
     for example in result.examples:
-        d = {hit.passage.id for hit in SEARCHER.search_batch([example.query], SETTINGS.top_k)[0]}
+        d = {hit.passage.id for hit in searcher.search_batch([example.query], SETTINGS.top_k)[0]}
         assert len(example.passage_ids) in (2, 3)
         assert set(example.passage_ids) <= d
         assert 1 <= len(example.questions) <= SETTINGS.questions_per_example
