@@ -10,7 +10,6 @@ from rac.report.markdown import metrics_table
 from rac.report.stored import load
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-BEGIN, END = "<!-- results: begin", "<!-- results: end -->"
 SHOWN = ("headline", "good", "hallucinated", "same_option", "rouge_l")
 SYSTEMS = ("base", "template", "ungrounded", "grounded", "rac-paper", "rac", "gold")
 
@@ -26,12 +25,14 @@ def table_of(folder: Path) -> str:
     return f"{table.name}, {table.note}\n\n{metrics_table(table, infos)}\n"
 
 
-def written(text: str, table: str) -> str:
-    """Return a README with the table between its markers."""
-    head, rest = text.split(BEGIN, 1)
-    marker, tail = rest.split("\n", 1)[0], rest.split(END, 1)[1]
-    return f"{head}{BEGIN}{marker}\n{table}{END}{tail}"
+def written(text: str, name: str, block: str) -> str:
+    """Return a README with a block between the markers of that name."""
+    begin, end = f"<!-- {name}: begin", f"<!-- {name}: end -->"
+    head, rest = text.split(begin, 1)
+    marker, tail = rest.split("\n", 1)[0], rest.split(end, 1)[1]
+    return f"{head}{begin}{marker}\n{block}{end}{tail}"
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8"), table_of(Path(sys.argv[1]))), encoding="utf-8")
+    made = written(README.read_text(encoding="utf-8"), "results", table_of(Path(sys.argv[1])))
+    README.write_text(made, encoding="utf-8")

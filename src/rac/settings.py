@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -44,6 +44,25 @@ def load_settings(kind: type[M], path: Path | str | None, overrides: Sequence[st
             raise DataError(path, f"must be a mapping of {example}", line=1)
         _refuse_duplicate_keys(path, node)
     return validated(kind, {} if values is None else values, overrides, path, node)
+
+
+def find_settings(name: str, shipped: Mapping[str, Path], kind: str) -> Path:
+    """Return the file of settings that are given by path, or by the name of ones that are installed with rac.
+
+    Args:
+        name: Path or name.
+        shipped: Those that are installed, by name.
+        kind: What they describe, for the error.
+
+    Raises:
+        UserError: if there is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if name in shipped:
+        return shipped[name]
+    raise UserError(f"there is no {kind} '{name}': give a YAML file or a shipped one; {did_you_mean(name, shipped)}")
 
 
 def validated(

@@ -35,6 +35,22 @@ NAMES = [
 ]
 
 
+PARTS = {"train": NAMES[:9], "dev": NAMES[9:]}
+
+
+def write_cambignq(folder: Path) -> None:
+    """Write CAmbigNQ's two files in the form that its publisher documents."""
+    for split, names in PARTS.items():
+        rows = [
+            {
+                "id": n, "question": f"Who made {n}?", "dqs": ["film?", "book?"],
+                "clarification_question": f"Which {n}: the film, or the book?",
+            }
+            for n in names
+        ]  # fmt: skip
+        write(folder / f"DongryeolLee96/AskCQ/cq_{split}.json", rows)
+
+
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     documents = "".join(
@@ -51,15 +67,7 @@ def recipe(tmp_path: Path, **data: Any) -> Recipe:
 
 
 def test_tables_of_a_benchmark_without_passages_say_so(tmp_path: Path, corpus: Path) -> None:
-    for split, names in (("train", NAMES[:9]), ("dev", NAMES[9:])):
-        rows = [
-            {
-                "id": n, "question": f"Who made {n}?", "dqs": ["film?", "book?"],
-                "clarification_question": f"Which {n}: the film, or the book?",
-            }
-            for n in names
-        ]  # fmt: skip
-        write(tmp_path / f"benchmarks/DongryeolLee96/AskCQ/cq_{split}.json", rows)
+    write_cambignq(tmp_path / "benchmarks")
     chosen = recipe(tmp_path, source="cambignq", directory=str(tmp_path / "benchmarks"), corpus=f"trec:{corpus}")
     run = RunDirectory(tmp_path / "run", chosen)
     with run.lock():
@@ -109,15 +117,8 @@ def test_collections_are_corpora(corpus: Path) -> None:
 def test_the_recipes_for_those_who_have_the_files_run_on_files_of_the_documented_form(
     tmp_path: Path, corpus: Path, name: str
 ) -> None:
-    for split, names in (("train", NAMES[:9]), ("dev", NAMES[9:])):
-        rows = [
-            {
-                "id": n, "question": f"Who made {n}?", "dqs": ["film?", "book?"],
-                "clarification_question": f"Which {n}: the film, or the book?",
-            }
-            for n in names
-        ]  # fmt: skip
-        write(tmp_path / f"DongryeolLee96/AskCQ/cq_{split}.json", json.dumps(rows))
+    write_cambignq(tmp_path)
+    for split, names in PARTS.items():
         table = [[f"Who made {n}?", f"Do you mean the film or the book {n}?", f"{n} is a film."] for n in names]
         write(tmp_path / f"paqa/{split}.csv", tsv(["question", "clarifying_question", "passages"], table, ","))
     own = [f"data.corpus=trec:{corpus}"] if name == "cambignq" else []

@@ -10,6 +10,8 @@ import logging
 import os
 import pkgutil
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +24,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="What computes the model: torch, llama.cpp, or auto (the default): llama.cpp where it is installed.",
+    ),
+]
+"""The option of every command that asks a model."""
+
+
+def list_shipped(files: Mapping[str, Path]) -> None:
+    """Print the files that are installed with rac, by name, each with its first line, which says what it is."""
+    for name, path in files.items():
+        typer.echo(f"{name:<16} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}")
 
 
 def _show_version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rac.cli import app
+from rac.cli import EngineOption, app
 
 if TYPE_CHECKING:
     from rac.records import Passage
@@ -31,12 +31,7 @@ def ask(
     ] = None,
     passages: Annotated[Path | None, typer.Option(help="File of passages (.jsonl) to use as D.")] = None,
     min_faithfulness: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least mean support of the options.")] = 1.0,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            help="What computes the model: torch, llama.cpp, or auto (the default): llama.cpp where it is installed."
-        ),
-    ] = None,
+    engine: EngineOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the documented JSON object, one line a query.")
     ] = False,

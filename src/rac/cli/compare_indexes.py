@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rac.cli import app
+from rac.cli import app, list_shipped
 
 
 @app.command("compare-indexes")
@@ -38,8 +38,7 @@ def compare_indexes(
     from rac.retrieval.comparison_settings import load_comparison, shipped_comparisons
 
     if recipe is None:
-        for name, path in shipped_comparisons().items():
-            typer.echo(f"{name:<16} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}")
+        list_shipped(shipped_comparisons())
         return
     comparison = load_comparison(recipe)
     changes = {}

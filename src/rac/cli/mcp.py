@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rac.cli import app
+from rac.cli import EngineOption, app
 
 if TYPE_CHECKING:
     from rac.asking import Asker
@@ -29,12 +29,7 @@ def mcp(
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, max=64, help="Candidates at most; samples if the first fails.")] = 4,
     min_faithfulness: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least mean support of the options.")] = 1.0,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            help="What computes the model: torch, llama.cpp, or auto (the default): llama.cpp where it is installed."
-        ),
-    ] = None,
+    engine: EngineOption = None,
 ) -> None:
     """Serve the tools clarify, search and refine to an assistant over MCP (standard input and output).
 

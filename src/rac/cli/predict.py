@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rac.cli import app
+from rac.cli import EngineOption, app
 
 
 @app.command()
@@ -30,12 +30,7 @@ def predict(
             help="YAML file with the settings of an OpenAI-compatible server that asks (vLLM, llama.cpp, ...)."
         ),
     ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            help="What computes the model: torch, llama.cpp, or auto (the default): llama.cpp where it is installed."
-        ),
-    ] = None,
+    engine: EngineOption = None,
     ray: Annotated[
         int | None, typer.Option(min=1, help="Workers on Ray, on this machine or on the cluster of RAY_ADDRESS.")
     ] = None,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rac.cli import app
+from rac.cli import app, list_shipped
 
 
 @app.command()
@@ -29,8 +28,6 @@ def recipe(
     if explain:
         typer.echo(explain_recipe(), nl=False)
     elif name is None:
-        for shipped in shipped_recipes():
-            first = Path(find_recipe(shipped)).read_text(encoding="utf-8").splitlines()[0]
-            typer.echo(f"{shipped:<16} {first.lstrip('# ')}")
+        list_shipped({shipped: find_recipe(shipped) for shipped in shipped_recipes()})
     else:
         typer.echo(load_recipe(find_recipe(name), settings or []).to_yaml(), nl=False)

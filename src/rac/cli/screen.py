@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rac.cli import app
+from rac.cli import app, list_shipped
 
 
 @app.command()
@@ -28,8 +28,7 @@ def screen(
     from rac.pipeline.screening_settings import load_screening, shipped_screenings
 
     if screening is None:
-        for name, path in shipped_screenings().items():
-            typer.echo(f"{name:<16} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}")
+        list_shipped(shipped_screenings())
         return
     described = load_screening(screening)
     folder = output or Path("runs") / described.name

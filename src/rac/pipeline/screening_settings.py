@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rac.errors import UserError, did_you_mean
-from rac.settings import load_settings
+from rac.errors import did_you_mean
+from rac.settings import find_settings, load_settings
 
 BASELINE = "baseline"
 
@@ -81,12 +81,4 @@ def load_screening(name: str) -> Screening:
     Raises:
         UserError: if there is none, or a key or value cannot be used; with the line.
     """
-    path = Path(name)
-    if not path.is_file():
-        known = shipped_screenings()
-        if name not in known:
-            raise UserError(
-                f"there is no screening '{name}': give a YAML file or a shipped one; {did_you_mean(name, known)}"
-            )
-        path = known[name]
-    return load_settings(Screening, path)
+    return load_settings(Screening, find_settings(name, shipped_screenings(), "screening"))

@@ -115,7 +115,9 @@ def _section(group: Sequence[StoredRun], examples: int) -> list[str]:
 
 def _rivals(run: StoredRun) -> list[str]:
     seconds = {
-        name.removeprefix("predict-"): stage["seconds"] for name, stage in run.stages.items() if "predict-" in name
+        name.removeprefix("predict-"): stage["seconds"]
+        for name, stage in run.stages.items()
+        if name.startswith("predict-")
     }
     found = rivals_of(run.metrics, seconds)
     return ["; ".join(rival.in_words() for rival in found) + ".", ""] if found else []

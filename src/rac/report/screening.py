@@ -10,8 +10,6 @@ from rac.report.build import metric_infos
 from rac.report.data import ReportData, Table, shown_metrics
 from rac.report.markdown import differences_table, escape, metrics_table
 
-_FIRST = "baseline"
-
 
 def render_screening(result: Mapping[str, Any]) -> str:
     """Return the content of ``screening.json`` as Markdown."""
@@ -43,7 +41,8 @@ def _question(entry: Mapping[str, Any]) -> list[str]:
         metrics_table(table, metrics),
         "",
     ]
-    lines += differences_table(table, [m for m in metrics if m.better], _FIRST)
+    baseline = next(iter(table.systems))
+    lines += differences_table(table, [m for m in metrics if m.better], baseline)
     lines += ["| variant | changes | pairs | time of pairs and stage 2 |", "| --- | --- | ---: | ---: |"]
     for name, cost in entry["cost"].items():
         changes = _settings(entry["settings"][name]) if name in entry["settings"] else "nothing"

@@ -10,9 +10,10 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rac.errors import DataError, UserError, did_you_mean
+from rac.errors import DataError, did_you_mean
 from rac.files import read_text
 from rac.retrieval.settings import IndexSettings, validate_settings
+from rac.settings import find_settings
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._ +-]*$"
 
@@ -107,13 +108,7 @@ def load_comparison(name: str, below: tuple[Path, ...] = ()) -> Comparison:
     Raises:
         UserError: if there is none, or a key or value cannot be used.
     """
-    path = Path(name)
-    shipped = shipped_comparisons()
-    if not path.is_file():
-        if name not in shipped:
-            nearest = did_you_mean(name, shipped)
-            raise UserError(f"there is no comparison '{name}': give a YAML file or a shipped one; {nearest}")
-        path = shipped[name]
+    path = find_settings(name, shipped_comparisons(), "comparison")
     try:
         values = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:

@@ -191,13 +191,12 @@ def _subject(passage: Passage, description: str, part_of: int) -> Subject:
 
 def document_of(passage: Passage) -> str:
     """Return what a passage is a part of: its document, or itself."""
-    is_part = passage.source and f"{passage.id}#".startswith(f"{passage.source}#")
-    return passage.source if is_part else passage.id
+    return passage.source if is_part(passage) else passage.id
 
 
 def is_part(passage: Passage) -> bool:
     """Whether a passage is a document of a file, or a part of one."""
-    return bool(passage.source) and document_of(passage) == passage.source
+    return bool(passage.source) and f"{passage.id}#".startswith(f"{passage.source}#")
 
 
 def _headings(passage: Passage) -> list[str]:
