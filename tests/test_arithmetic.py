@@ -44,7 +44,18 @@ def test_onednn_is_allowed_only_where_it_keeps_float32(
     assert torch.get_float32_matmul_precision() == ("medium" if wide else "highest")
 
 
-@pytest.mark.parametrize(("found", "fast"), [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({}, False)])
-def test_bfloat16_is_fast_only_in_hardware(monkeypatch: pytest.MonkeyPatch, found: dict[str, bool], fast: bool) -> None:
+@pytest.mark.parametrize(
+    ("found", "fast"),
+    [
+        ({"avx512_bf16": True, "cpu_name": "AMD EPYC"}, True),
+        ({"avx512_bf16": True, "cpu_name": "Intel Xeon"}, False),
+        ({"avx512_bf16": True, "amx_bf16": True, "cpu_name": "Intel Xeon"}, True),
+        ({"amx_bf16": True}, True),
+        ({}, False),
+    ],
+)
+def test_bfloat16_is_chosen_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, object], fast: bool
+) -> None:
     monkeypatch.setattr(arithmetic, "cpu_capabilities", lambda: found)
     assert arithmetic.has_fast_bfloat16("cpu") is fast

@@ -23,7 +23,7 @@ def train_entailment(
         Path | None, typer.Option(help="Folder for weights and log; with weights in it, only export and measure.")
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="float32, or bfloat16 (faster on processors with AVX-512 BF16 or AMX, slow elsewhere).")
+        str, typer.Option(help="float32, or bfloat16 (faster with AMX and on AMD's with AVX-512 BF16, slow elsewhere).")
     ] = "float32",
     threads: Annotated[int, typer.Option(min=1, help="Processor threads.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of data and training.")] = 7,

@@ -47,7 +47,7 @@ class Pairs(BaseModel):
     top_k: int = Field(0, ge=0, description="Sample among the k most probable tokens only; 0 is no limit.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
-        description="Arithmetic of sampling; `auto` is bfloat16 where the device multiplies it in hardware.",
+        description="Arithmetic of sampling; `auto` is bfloat16 where the device multiplies it faster.",
     )
     filter: bool = Field(
         True,

@@ -36,7 +36,7 @@ class Optimisation(BaseModel):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="Arithmetic of forward and backward (the weights stay float32); `auto` is bfloat16 where the "
-        "device multiplies it in hardware (GPUs, CPUs with AVX512-BF16 or AMX), else float32.",
+        "device multiplies it faster (GPUs; CPUs with AMX, or AMD's with AVX512-BF16), else float32.",
     )
     gradient_checkpointing: bool = Field(
         False, description="Compute activations twice instead of keeping them: a third slower, much less memory."
