@@ -47,25 +47,28 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "full": ("all weights", {}),
     "full-float32": ("all weights, float32 arithmetic", {"precision": "float32"}),
     "frozen-embeddings": ("embeddings frozen", {}),
-    "frozen-10": ("embeddings and 10 of 30 layers frozen", {"frozen_layers": 10}),
-    "frozen-20": ("embeddings and 20 of 30 layers frozen", {"frozen_layers": 20}),
+    "frozen-10": ("embeddings and 10 of 30 layers frozen", {}),
+    "frozen-20": ("embeddings and 20 of 30 layers frozen", {}),
     "lora": ("LoRA, rank 16, all layers", {"adapter": "lora", "learning_rate": 1e-3}),
-    "lora-20": (
-        "LoRA, rank 16, upper 10 layers", {"adapter": "lora", "learning_rate": 1e-3, "frozen_layers": 20}
-    ),
-}  # fmt: skip
+    "lora-20": ("LoRA, rank 16, upper 10 layers", {"adapter": "lora", "learning_rate": 1e-3}),
+}
 """Name -> what it is, and how its settings differ from full training."""
+FROZEN = {"frozen-embeddings": 0, "frozen-10": 10, "frozen-20": 20, "lora-20": 20}
+"""Name -> lowest layers that stay as they are, together with the embeddings; rac has no setting for it."""
 
 
 @contextmanager
 def variant_of(name: str) -> Iterator[None]:
-    """Let ``prepare_weights`` freeze the embeddings alone where the variant says so; no setting does that."""
+    """Let ``prepare_weights`` freeze what the variant says."""
     original = adapters.prepare_weights
 
     def prepared(model: Any, settings: Any, seed: int) -> Any:
         model = original(model, settings, seed)
-        if name == "frozen-embeddings":
+        if name in FROZEN:
+            # Nothing below the first trained layer may need a gradient, or the backward pass goes all the way down.
             model.get_input_embeddings().requires_grad_(False)
+            for layer in adapters.decoder_layers(model)[1][: FROZEN[name]]:
+                layer.requires_grad_(False)
         return model
 
     loop.prepare_weights = prepared  # type: ignore[attr-defined]
@@ -183,26 +186,30 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def table(results: Sequence[dict[str, Any]], options: argparse.Namespace) -> str:
     """Return the results as Markdown."""
+    asked = ["unsupported", "informative", "ROUGE-L"] if options.asked else []
+    questions = f", {options.asked} for the questions asked" if options.asked else ""
+    head = [
+        "trained", "weights, M", "s a step", "time against full", "memory, GB", "file, MB",
+        f"NLL after {options.steps} steps", *asked, "steps in the time of full", "NLL then", *asked,
+    ]  # fmt: skip
     lines = [
         f"`python bench/small_budgets.py`: {options.steps} steps of {options.batch} queries ({options.queries} "
-        f"different ones), {options.held_out} held-out queries for the likelihood, {options.asked} for the questions "
-        f"asked; {options.threads} {'thread' if options.threads == 1 else 'threads'}, {time.strftime('%Y-%m-%d')}.",
+        f"different ones), {options.held_out} held-out queries for the likelihood{questions}; {options.threads} "
+        f"{'thread' if options.threads == 1 else 'threads'}, {time.strftime('%Y-%m-%d')}.",
         "",
-        f"| trained | weights, M | s a step | time against full | memory, GB | file, MB | NLL after {options.steps} "
-        "steps | unsupported | informative | ROUGE-L | steps in the time of full | NLL then | unsupported | ROUGE-L |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(head)} |",
+        "|---" * len(head) + "|",
     ]
 
-    def shown(metrics: dict[str, float], name: str) -> str:
-        return f"{metrics[name]:.2f}" if name in metrics else "–"
+    def judged(metrics: dict[str, float]) -> list[str]:
+        return [f"{metrics[name]:.2f}" for name in ("unsupported", "informativeness", "rouge_l") if options.asked]
 
     for r in results:
         a, b = r["at_steps"], r["at_time"]
         cells = [
             VARIANTS[r["name"]][0], f"{r['trained'] / 1e6:.1f}", f"{r['seconds']:.2f}", f"{r['ratio']:.2f}",
-            f"{r['memory'] / 1e9:.2f}", f"{r['file'] / 1e6:.0f}", f"{a['nll']:.3f}",
-            *(shown(a, name) for name in ("unsupported", "informativeness", "rouge_l")), str(r["steps"]),
-            f"{b['nll']:.3f}", shown(b, "unsupported"), shown(b, "rouge_l"),
+            f"{r['memory'] / 1e9:.2f}", f"{r['file'] / 1e6:.0f}", f"{a['nll']:.3f}", *judged(a), str(r["steps"]),
+            f"{b['nll']:.3f}", *judged(b),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -35,8 +35,8 @@ def has_fast_bfloat16(device: Any) -> bool:
     """Return whether a device multiplies bfloat16 matrices faster than float32 ones.
 
     On a CPU this is a rule from measurements, not a trial, so that one machine always decides alike: yes with AMX, and
-    with AVX512-BF16 on AMD (training is 2.6 times faster); no with AVX512-BF16 on an Intel processor without AMX (or whose
-    AMX a virtual machine hides), where torch reaches 86 GFLOP/s a core in bfloat16 and 164 in float32.
+    with AVX512-BF16 on AMD (training is 2.6 times faster); no with AVX512-BF16 on an Intel processor without AMX, or
+    whose AMX a virtual machine hides: there torch reaches 86 GFLOP/s a core in bfloat16 and 164 in float32.
 
     Args:
         device: A torch device or its name.

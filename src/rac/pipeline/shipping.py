@@ -73,7 +73,7 @@ def ship(run: RunDirectory, folder: Path | str, *, limit_mb: float = 10.0) -> di
             if sizes[name] > limit_mb * 1e6:
                 raise UserError(
                     f"the adapter '{name}' has {sizes[name] / 1e6:.1f} MB and may have {limit_mb:g}: train with a "
-                    "smaller lora_rank, or with more frozen_layers"
+                    "smaller lora_rank"
                 )
     return sizes
 

@@ -1,8 +1,7 @@
-"""Which weights a stage trains: all, the upper layers, or low-rank adapters beside them."""
+"""Which weights a stage trains: all, or low-rank adapters beside them."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import torch
@@ -17,8 +16,7 @@ def decoder_layers(model: Any) -> tuple[str, nn.ModuleList]:
     lists = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
     if not lists:
         raise UserError(
-            f"{type(model).__name__} has no list of layers, so neither frozen layers nor adapters can be placed; use "
-            "`adapter: full` and `frozen_layers: 0`"
+            f"{type(model).__name__} has no list of layers, so adapters cannot be placed; use `adapter: full`"
         )
     return max(lists, key=lambda item: len(item[1]))
 
@@ -29,14 +27,14 @@ def prepare_weights(model: Any, settings: Optimisation, seed: int) -> Any:
     Args:
         model: A causal language model; it is changed in place. A model that already has a ``peft`` adapter goes on
             training that adapter.
-        settings: ``adapter``, ``lora_rank`` and ``frozen_layers`` are used.
+        settings: ``adapter`` and ``lora_rank`` are used.
         seed: Seed of new adapters' first matrices (the second ones start at 0, so nothing changes at first).
 
     Returns:
         The model to train, wrapped by ``peft`` if it has an adapter.
 
     Raises:
-        UserError: if there are fewer layers than are to be frozen.
+        UserError: if adapters are asked for and the model has no list of layers.
     """
     from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 
@@ -44,13 +42,8 @@ def prepare_weights(model: Any, settings: Optimisation, seed: int) -> Any:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_("lora_" in name)
         return model
-    name, layers = decoder_layers(model)
-    if settings.frozen_layers >= len(layers):
-        raise UserError(
-            f"frozen_layers: {settings.frozen_layers} leaves nothing to train, because the model has {len(layers)} "
-            "layers; use a smaller number"
-        )
     if settings.adapter == "lora":
+        name, layers = decoder_layers(model)
         kinds = sorted({
             place.rsplit(".", 1)[-1] for place, module in layers.named_modules() if isinstance(module, nn.Linear)
         })  # fmt: skip
@@ -60,21 +53,13 @@ def prepare_weights(model: Any, settings: Optimisation, seed: int) -> Any:
             lora_alpha=2 * settings.lora_rank,
             lora_dropout=0.0,
             target_modules=kinds,
-            layers_to_transform=list(range(settings.frozen_layers, len(layers))),
+            layers_to_transform=list(range(len(layers))),
             layers_pattern=name.rsplit(".", 1)[-1],
         )
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             return get_peft_model(model, config)
     model.requires_grad_(True)
-    if settings.frozen_layers:
-        pattern = re.compile(rf"{re.escape(name)}\.(\d+)\.")
-        for place, parameter in model.named_parameters():
-            found = pattern.match(place)
-            if found and int(found.group(1)) < settings.frozen_layers:
-                parameter.requires_grad_(False)
-        # Nothing below the first trained layer may need a gradient, or the backward pass goes all the way down.
-        model.get_input_embeddings().requires_grad_(False)
     return model
 
 

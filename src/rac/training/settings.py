@@ -30,9 +30,6 @@ class Optimisation(BaseModel):
         "full", description="`full` changes the weights themselves, `lora` trains low-rank adapters beside them."
     )
     lora_rank: int = Field(16, ge=1, description="Rank of the adapters; their scale is twice the rank.")
-    frozen_layers: int = Field(
-        0, ge=0, description="Lowest layers that stay as they are, together with the embeddings."
-    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="Arithmetic of forward and backward (the weights stay float32); `auto` is bfloat16 where the "
