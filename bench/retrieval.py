@@ -311,6 +311,8 @@ def private() -> float:
 def bench_scale(arguments: argparse.Namespace) -> dict[str, Any]:
     """Build, open and search indexes of growing size, every step in a process of its own."""
     results: dict[str, Any] = {}
+    if arguments.folder:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for strategy in arguments.strategies.split(","):
             for count in map(int, arguments.sizes.split(",")):
