@@ -38,7 +38,8 @@ def render_results(runs: Sequence[Path], *, examples: int = 5) -> str:
         runs: Run directories with ``metrics.json``, or runs in compact form.
         examples: Queries shown with every system's question.
     """
-    groups = groups_of_seeds([load(run) for run in runs])
+    # Runs before transfers, whose models they have.
+    groups = sorted(groups_of_seeds([load(run) for run in runs]), key=lambda group: bool(group[0].trained))
     lines = ["# Results", "", *_short(groups), *_preface()]
     asked = {
         system for group in groups for run in group for table in run.metrics["tables"] for system in table["systems"]
@@ -60,9 +61,14 @@ def _called(run: StoredRun) -> str:
     return run.name if run.name == _source(run) else f"{run.name} ({_source(run)})"
 
 
+def _has_bars(run: StoredRun) -> bool:
+    """Return whether bars are set for a run: its own models, both stages among them, were asked."""
+    return not run.trained and {"rac", "grounded"} <= set(run.metrics["tables"][0]["systems"])
+
+
 def _short(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
     """Return the first paragraph: bars met and missed, the main benchmark first."""
-    compared = [g[0] for g in groups if {"rac", "grounded"} <= set(g[0].metrics["tables"][0]["systems"])]
+    compared = [group[0] for group in groups if _has_bars(group[0])]
     compared.sort(key=lambda run: _source(run) != MAIN)
     if not compared:
         return []
@@ -82,7 +88,7 @@ def _bars(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
     found = []
     for group in groups:
         for run in group:
-            if not {"rac", "grounded"} <= set(run.metrics["tables"][0]["systems"]):
+            if not _has_bars(run):
                 continue
             seed = f", seed {run.recipe.seed}" if len(group) > 1 else ""
             found += [(_called(run) + seed, bar) for bar in bars_of(run.metrics, _source(run))]
