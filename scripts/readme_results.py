@@ -1,17 +1,24 @@
-"""Write the README's table of results from a packed run: ``python scripts/readme_results.py results/claqua``."""
+"""Write the tables of README.md and docs/bootstrap.md from packed runs: ``python scripts/readme_results.py``."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from rac.report.data import MetricInfo, Table
 from rac.report.markdown import metrics_table
 from rac.report.stored import load
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+README, BOOTSTRAP, RESULTS = ROOT / "README.md", ROOT / "docs/bootstrap.md", ROOT / "results"
 SHOWN = ("headline", "good", "hallucinated", "same_option", "rouge_l")
-SYSTEMS = ("base", "template", "ungrounded", "grounded", "rac-paper", "rac", "gold")
+SYSTEMS = ("base", "template", "ungrounded", "grounded", "rac-paper", "rac", "shipped", "gold")
+TABLES = (
+    (README, "results", "claqua"),
+    (BOOTSTRAP, "to-claqua", "bootstrapped-to-claqua"),
+    (BOOTSTRAP, "to-white-sharc", "bootstrapped-to-white-sharc"),
+    (BOOTSTRAP, "white-sharc", "white-sharc"),
+)
+"""Page, name of the markers, folder in ``results/``."""
 
 
 def table_of(folder: Path) -> str:
@@ -26,7 +33,7 @@ def table_of(folder: Path) -> str:
 
 
 def written(text: str, name: str, block: str) -> str:
-    """Return a README with a block between the markers of that name."""
+    """Return a page with a block between the markers of that name."""
     begin, end = f"<!-- {name}: begin", f"<!-- {name}: end -->"
     head, rest = text.split(begin, 1)
     marker, tail = rest.split("\n", 1)[0], rest.split(end, 1)[1]
@@ -34,5 +41,6 @@ def written(text: str, name: str, block: str) -> str:
 
 
 if __name__ == "__main__":
-    made = written(README.read_text(encoding="utf-8"), "results", table_of(Path(sys.argv[1])))
-    README.write_text(made, encoding="utf-8")
+    for page, name, folder in TABLES:
+        text = written(page.read_text(encoding="utf-8"), name, table_of(RESULTS / folder))
+        page.write_text(text, encoding="utf-8")

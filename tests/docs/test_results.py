@@ -5,21 +5,32 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from rac.report.results import render_results
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from readme_results import table_of, written  # noqa: E402
+from readme_results import RESULTS, TABLES, table_of, written  # noqa: E402
 
 
 def test_the_results_page_is_that_of_the_packed_runs() -> None:
-    runs = sorted(path for path in (ROOT / "results").iterdir() if path.is_dir())
+    runs = sorted(path for path in RESULTS.iterdir() if path.is_dir())
     assert runs
     assert (ROOT / "docs/results.md").read_text(encoding="utf-8") == render_results(runs)
 
 
-def test_the_readmes_table_is_that_of_the_study() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert written(text, "results", table_of(ROOT / "results/claqua")) == text
-    assert "| rac |" in table_of(ROOT / "results/claqua")
+def test_bars_are_not_set_for_the_models_of_another_benchmark() -> None:
+    page = render_results([RESULTS / "bootstrapped-to-claqua"])
+    assert "## Bars" not in page
+    assert "The models are those of quickstart" in page
+    assert "## Bars" in render_results([RESULTS / "claqua"])
+
+
+@pytest.mark.parametrize(("page", "name", "folder"), TABLES)
+def test_tables_of_pages_are_those_of_the_packed_runs(page: Path, name: str, folder: str) -> None:
+    table = table_of(RESULTS / folder)
+    assert "| rac |" in table
+    text = page.read_text(encoding="utf-8")
+    assert written(text, name, table) == text
