@@ -42,6 +42,25 @@ def test_one_passage_must_carry_the_whole_option() -> None:
     assert found.faithfulness == pytest.approx(0.75)
 
 
+def test_the_passage_must_be_about_what_the_option_names() -> None:
+    passages = [
+        Passage(id="temperance", title="Temperance", text="Temperance is an Italian metal band.", types=("band",)),
+        Passage(id="act", title="ACT Music", text="ACT Music is a German music label.", types=("record label",)),
+    ]
+    score = SelectionScorer().score(
+        "Do you mean German music label Temperance or Italian metal band Temperance?",
+        "What is Temperance's record label?",
+        passages,
+    )
+    assert score.supported == [False, True]
+    score = SelectionScorer().score(
+        "Do you mean non band Temperance or band Temperance?", "What is Temperance's record label?", passages
+    )
+    assert score.supported == [False, True]  # what is no band is not called Temperance
+    score = SelectionScorer().score("Do you mean a German music label or an Italian band?", "Which one?", passages)
+    assert score.supported == [True, True]  # nothing is named
+
+
 def test_near_numbers_are_unsupported() -> None:
     assert score("Do you mean the 1982 ship or the band?").good
     assert not score("Do you mean the 1984 ship or the band?").good
