@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests_support import byte_tokenizer, tiny_model
+
+# Examples follow from the test alone, so that one run tells what the next will; RAC_EXPLORE=1 draws others each time.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("explore", derandomize=False)
+settings.load_profile("explore" if os.environ.get("RAC_EXPLORE") else "repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -111,3 +111,25 @@ def fixed_trees(count: int, seed: int = 0, branches: int = 3) -> list[Tree]:
 def fixed_pairs(count: int, seed: int = 0) -> list[Tree]:
     """Trees with one chosen and one to three rejected branches."""
     return [Tree(tree.id, tree.prompt_ids, [[5, 6, 2], *tree.branches]) for tree in fixed_trees(count, seed)]
+
+
+def gradients_of(model: Any, logps: torch.Tensor, weights: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Gradients of sum(weights * logps), by parameter."""
+    model.zero_grad()
+    (weights * logps).sum().backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def assert_same_gradients(
+    found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], weights: torch.Tensor
+) -> None:
+    """Gradients of sum(weights * logps) agree within 1e-3, or within rounding where they cancel out or are zero.
+
+    A query that sees one key has a gradient of exactly 0, which the textbook's softmax gives as 1e-8 and less; a
+    branch's gradient in these models is of the order of 1 to 10.
+    """
+    assert found.keys() == expected.keys()
+    rounding = 1e-6 * float(weights.abs().sum())
+    for name, gradient in expected.items():
+        off = float((found[name] - gradient).norm())
+        assert off <= 1e-3 * float(gradient.norm()) + rounding, name

@@ -123,6 +123,10 @@ class EvaluationSettings(Section):
         ("retrieved",),
         description="What D is in evaluation; one table each. All systems are scored against the same D.",
     )
+    gold_systems: tuple[str, ...] = Field(
+        (),
+        description="Which of the systems are asked over `gold` passages, where `passages` has them; empty: all.",
+    )
     max_new_tokens: int = Field(48, ge=8, description="Longest question, in tokens.")
     candidates: int = Field(8, ge=2, description="Samples that the systems `...-best-of-n` choose from.")
     shots: int = Field(3, ge=1, le=16, description="Solved training examples in the prompt of `base-few-shot`.")
@@ -156,7 +160,20 @@ class EvaluationSettings(Section):
                 raise ValueError(f"unknown system '{system}'; {did_you_mean(system, SYSTEMS)}")
         if len(set(self.systems)) < len(self.systems):
             raise ValueError("a system is named twice")
+        for system in self.gold_systems:
+            if system not in self.systems:
+                raise ValueError(f"gold_systems: '{system}' is not among systems; {did_you_mean(system, self.systems)}")
         return self
+
+    def systems_over(self, source: str) -> tuple[str, ...]:
+        """Return the systems that are asked over ``retrieved`` or ``gold`` passages, in order."""
+        if source != "gold" or not self.gold_systems:
+            return self.systems
+        return tuple(system for system in self.systems if system in self.gold_systems)
+
+    def sources_of(self, system: str) -> list[str]:
+        """Return the kinds of D that a system is asked over, in order."""
+        return [source for source in self.passages if system in self.systems_over(source)]
 
 
 class OpenAI(OpenAIServer):

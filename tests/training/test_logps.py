@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from rac.training.logps import _TargetLogps, branch_logps, plain_branch_logps, score_branches, token_batches
 from rac.training.packing import Tree, collate
-from training_support import TREE_FAMILIES, fixed_trees, make_model, random_trees, tiny_llama
+from training_support import (
+    TREE_FAMILIES,
+    assert_same_gradients,
+    fixed_trees,
+    gradients_of,
+    make_model,
+    random_trees,
+    tiny_llama,
+)
 
 _MODELS: dict[str, Any] = {}
 
@@ -20,19 +28,6 @@ def model_of(family: str) -> Any:
     if family not in _MODELS:
         _MODELS[family] = make_model(TREE_FAMILIES[family]())
     return _MODELS[family]
-
-
-def gradients(model: Any, loss: torch.Tensor) -> dict[str, torch.Tensor]:
-    model.zero_grad()
-    loss.backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-
-
-def assert_same_gradients(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
-    assert found.keys() == expected.keys()
-    for name, gradient in expected.items():
-        scale = float(gradient.norm())
-        assert float((found[name] - gradient).norm()) <= 1e-3 * max(scale, 1e-6), name
 
 
 @pytest.mark.parametrize("family", TREE_FAMILIES)
@@ -47,8 +42,8 @@ def test_packed_equals_textbook(family: str, trees: list[Tree], room: int, data:
     assert torch.allclose(found, expected, atol=1e-4), (found - expected).abs().max()
     # Any loss is a function of the branches' log-probabilities; random weights stand for all of them.
     weights = torch.tensor(data.draw(st.lists(st.floats(-2, 2), min_size=len(found), max_size=len(found))))
-    packed_gradients = gradients(model, (weights * found).sum())
-    assert_same_gradients(packed_gradients, gradients(model, (weights * expected).sum()))
+    packed_gradients = gradients_of(model, found, weights)
+    assert_same_gradients(packed_gradients, gradients_of(model, expected, weights), weights)
 
 
 @pytest.mark.parametrize("family", TREE_FAMILIES)
@@ -156,4 +151,5 @@ def test_the_embedded_model_agrees_too(embedded_tokenizer: Any) -> None:
     found, _ = branch_logps(model, collate(trees))
     expected, _ = plain_branch_logps(model, trees)
     assert torch.allclose(found, expected, atol=1e-4)
-    assert_same_gradients(gradients(model, found.sum()), gradients(model, expected.sum()))
+    weights = torch.ones(len(found))
+    assert_same_gradients(gradients_of(model, found, weights), gradients_of(model, expected, weights), weights)

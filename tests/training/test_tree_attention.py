@@ -17,7 +17,15 @@ from rac.training.logps import branch_logps, plain_branch_logps
 from rac.training.packing import Tree, collate
 from rac.training.settings import Stage1
 from rac.training.tree_attention import blocks_of
-from training_support import TREE_FAMILIES, fixed_trees, make_model, random_trees, tiny_llama
+from training_support import (
+    TREE_FAMILIES,
+    assert_same_gradients,
+    fixed_trees,
+    gradients_of,
+    make_model,
+    random_trees,
+    tiny_llama,
+)
 
 _MODELS: dict[str, Any] = {}
 
@@ -26,12 +34,6 @@ def model_of(family: str) -> Any:
     if family not in _MODELS:
         _MODELS[family] = make_model(TREE_FAMILIES[family]())
     return _MODELS[family]
-
-
-def values_and_gradients(model: Any, logps: torch.Tensor, weights: torch.Tensor) -> dict[str, torch.Tensor]:
-    model.zero_grad()
-    (weights * logps).sum().backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("family", TREE_FAMILIES)
@@ -46,11 +48,10 @@ def test_tree_by_tree_equals_the_textbook(
         assert model.config._attn_implementation == tree_attention.NAME
         found, _ = branch_logps(model, collate(trees, max_row_tokens=room, one_row=data.draw(st.booleans())))
         weights = torch.tensor(data.draw(st.lists(st.floats(-2, 2), min_size=len(found), max_size=len(found))))
-        gradients = values_and_gradients(model, found, weights)
+        gradients = gradients_of(model, found, weights)
     expected, _ = plain_branch_logps(model, trees)
     assert torch.allclose(found, expected, atol=1e-4), (found - expected).abs().max()
-    for name, gradient in values_and_gradients(model, expected, weights).items():
-        assert float((gradients[name] - gradient).norm()) <= 1e-3 * max(float(gradient.norm()), 1e-6), name
+    assert_same_gradients(gradients, gradients_of(model, expected, weights), weights)
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
@@ -60,14 +61,13 @@ def test_trees_of_several_blocks(checkpointing: bool) -> None:
     assert trees[0].length > tree_attention.BLOCK
     weights = torch.linspace(-1, 1, sum(len(tree.branches) for tree in trees))
     expected, _ = plain_branch_logps(model, trees)
-    gradients = values_and_gradients(model, expected, weights)
+    gradients = gradients_of(model, expected, weights)
     if checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     with quick_attention(model, QUICK_TOKENS):
         found, _ = branch_logps(model, collate(trees))
         assert torch.allclose(found, expected, atol=1e-4)
-        for name, gradient in values_and_gradients(model, found, weights).items():
-            assert float((gradients[name] - gradient).norm()) <= 1e-3 * float(gradient.norm()), name
+        assert_same_gradients(gradients_of(model, found, weights), gradients, weights)
 
 
 @given(trees=random_trees(), room=st.integers(8, 80), size=st.integers(2, 20))
@@ -90,12 +90,12 @@ def test_bfloat16_comes_as_near_as_the_mask_does() -> None:
     model = tiny_llama()
     trees = fixed_trees(4)
     exact, _ = plain_branch_logps(model, trees)
-    exact_gradients = values_and_gradients(model, exact, torch.ones(len(exact)))
+    exact_gradients = gradients_of(model, exact, torch.ones(len(exact)))
 
     def errors() -> tuple[float, float]:
         with torch.autocast("cpu", torch.bfloat16):
             found, _ = branch_logps(model, collate(trees))
-        gradients = values_and_gradients(model, found, torch.ones(len(found)))
+        gradients = gradients_of(model, found, torch.ones(len(found)))
         off = [float((gradients[n] - g).norm() / g.norm()) for n, g in exact_gradients.items()]
         return float((found - exact).detach().abs().max()), max(off)
 

@@ -131,7 +131,7 @@ def work_of(recipe: Recipe) -> Work:
         held_out = max(1, queries // 5)
     stage2 = round(queries * data.stage2_share)
     asked = [s for s in recipe.evaluation.systems if not s.startswith(("template", "gold", "openai"))]
-    answers = held_out * len(asked) * len(recipe.evaluation.passages)
+    answers = held_out * sum(len(recipe.evaluation.sources_of(system)) for system in asked)
     prompt = _TEMPLATE + recipe.prompt.top_k * recipe.prompt.passage_tokens
     return Work(min(prompt, recipe.prompt.max_tokens), questions, queries - stage2, stage2, answers, assumed)
 

@@ -111,8 +111,8 @@ class SelectionScorer:
 
     def _best(self, option: Claim, prepared: list[PassageWords], query_keys: set[str]) -> tuple[float, int | None]:
         best, where = 0.0, None
-        # What tells passages apart must be said by one that is about the name in the option, as far as any is: a "German
-        # label" of another name makes no "German label Temperance". Names are titles that the query has in full.
+        # What tells passages apart must be said by one that is about the name in the option, as far as any is: another
+        # name's "German label" makes no "German label Temperance". Names are titles that the query has in full.
         titles = {key for passage in prepared if query_keys.issuperset(passage.name) for key in passage.name}
         asked = [w.key for w in content_words(option.text) if w.key in query_keys]
         name_terms = [key for key in asked if key in titles] or asked

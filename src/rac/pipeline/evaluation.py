@@ -61,7 +61,10 @@ def metrics_stage(run: RunDirectory) -> dict[str, Any]:
             items: dict[str, list[dict[str, Any]]] = {}
             settings = MetricSettings(named, seed=recipe.seed, raw=False)  # raw would be two thirds of the time
             known = [e for e in examples if e.id in found]
-            asked = {s: read_records(run / f"predictions/{source}/{s}.jsonl", Prediction) for s in systems}
+            asked = {
+                s: read_records(run / f"predictions/{source}/{s}.jsonl", Prediction)
+                for s in recipe.evaluation.systems_over(source)
+            }
             if entailment is not None:
                 prefetch(asked.values(), known, found, settings, entailment)
             for system, predictions in asked.items():
@@ -146,7 +149,7 @@ def report_stage(run: RunDirectory) -> dict[str, Any]:
         found: dict[str, list[Passage]] = contexts(run, source)
         items = {
             system: [row for _, row in iterate_json_lines(run / f"scores/{source}/{system}.jsonl")]
-            for system in run.recipe.evaluation.systems
+            for system in run.recipe.evaluation.systems_over(source)
         }
         data = report_data(
             title=f"Clarifying questions: {run.recipe.name}",

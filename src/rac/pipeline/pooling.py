@@ -71,7 +71,6 @@ def _recipe(parts: Sequence[RunDirectory], name: str) -> Recipe:
 
 def collect(run: RunDirectory, parts: Sequence[RunDirectory]) -> None:
     """Write the examples, D and predictions of all parts as stages of ``run``."""
-    systems, sources = run.recipe.evaluation.systems, run.recipe.evaluation.passages
 
     def examples() -> Stage:
         found = [e for part in parts for e in load_examples(part, "evaluation")]
@@ -104,7 +103,7 @@ def collect(run: RunDirectory, parts: Sequence[RunDirectory]) -> None:
     def predictions(system: str) -> Stage:
         outputs = []
         counts = {}
-        for source in sources:
+        for source in run.recipe.evaluation.sources_of(system):
             outputs.append(f"predictions/{source}/{system}.jsonl")
             found = [p for part in parts for p in read_records(part / outputs[-1], Prediction)]
             write_records(run / outputs[-1], found)
@@ -114,8 +113,8 @@ def collect(run: RunDirectory, parts: Sequence[RunDirectory]) -> None:
     label = f"pooling {len(parts)} runs"
     run.run("data", _inputs(parts, "data"), examples, label=label)
     run.run("retrieve", _inputs(parts, "data", "retrieve"), passages, label=label)
-    for system in systems:
-        inputs = _inputs(parts, f"predict-{system}") | {"sources": list(sources)}
+    for system in run.recipe.evaluation.systems:
+        inputs = _inputs(parts, f"predict-{system}") | {"sources": run.recipe.evaluation.sources_of(system)}
         run.run(f"predict-{system}", inputs, partial(predictions, system), label=label)
 
 

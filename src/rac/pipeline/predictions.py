@@ -49,13 +49,13 @@ def predict_stages(run: RunDirectory) -> None:
 def predict_stage(run: RunDirectory, system: str) -> dict[str, Any]:
     """Let one system ask for all held-out queries and every D; write ``predictions/D/SYSTEM.jsonl``."""
     recipe = run.recipe
-    sources = recipe.evaluation.passages
+    sources = recipe.evaluation.sources_of(system)
     kind = SYSTEMS[system]
     trained = [model_stage(recipe, name) for name in kind.models if name not in ("base", "shipped")]
     inputs = {
         "upstream": run.output_hash("data", "retrieve", *trained),
         "recipe": recipe.digest("prompt", "model", "seed"),
-        "sources": list(sources),
+        "sources": sources,
         "max_new_tokens": recipe.evaluation.max_new_tokens,
         "candidates": recipe.evaluation.candidates if kind.way == "best-of-n" else None,
         "prompt": PROMPT_VERSION,
