@@ -7,7 +7,6 @@ Each section is declared beside the code that it steers; this module puts the se
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +20,7 @@ from rac.generation.openai_settings import OpenAIServer
 from rac.generation.systems import SYSTEMS
 from rac.prompting import PromptSettings
 from rac.retrieval.settings import IndexSettings
-from rac.settings import explain_settings, load_settings, validated
+from rac.settings import explain_settings, find_settings, load_settings, shipped_settings, validated
 from rac.training.pair_settings import Pairs
 from rac.training.settings import Stage1, Stage2
 
@@ -125,7 +124,8 @@ class EvaluationSettings(Section):
     )
     gold_systems: tuple[str, ...] = Field(
         (),
-        description="Which of the systems are asked over `gold` passages, where `passages` has them; empty: all.",
+        description="Which of the systems are asked over `gold` passages, where `passages` has them; all, if none of "
+        "the systems is named here.",
     )
     max_new_tokens: int = Field(48, ge=8, description="Longest question, in tokens.")
     candidates: int = Field(8, ge=2, description="Samples that the systems `...-best-of-n` choose from.")
@@ -155,21 +155,18 @@ class EvaluationSettings(Section):
 
     @model_validator(mode="after")
     def _known_systems(self) -> EvaluationSettings:
-        for system in self.systems:
+        for system in (*self.systems, *self.gold_systems):
             if system not in SYSTEMS:
                 raise ValueError(f"unknown system '{system}'; {did_you_mean(system, SYSTEMS)}")
         if len(set(self.systems)) < len(self.systems):
             raise ValueError("a system is named twice")
-        for system in self.gold_systems:
-            if system not in self.systems:
-                raise ValueError(f"gold_systems: '{system}' is not among systems; {did_you_mean(system, self.systems)}")
         return self
 
     def systems_over(self, source: str) -> tuple[str, ...]:
         """Return the systems that are asked over ``retrieved`` or ``gold`` passages, in order."""
-        if source != "gold" or not self.gold_systems:
+        if source != "gold":
             return self.systems
-        return tuple(system for system in self.systems if system in self.gold_systems)
+        return tuple(system for system in self.systems if system in self.gold_systems) or self.systems
 
     def sources_of(self, system: str) -> list[str]:
         """Return the kinds of D that a system is asked over, in order."""
@@ -252,25 +249,14 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
-def shipped_recipes() -> list[str]:
-    """Return the names of the recipes that are installed with rac."""
-    folder = resources.files("rac") / "recipes"
-    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+def shipped_recipes() -> dict[str, Path]:
+    """Return the recipes that are installed with rac, by name."""
+    return shipped_settings("rac", "recipes")
 
 
 def find_recipe(name: str) -> Path:
     """Return the file of a recipe given by path, or by the name of one that is installed with rac."""
-    path = Path(name)
-    if path.is_file():
-        return path
-    stem = path.name.removesuffix(".yaml")
-    shipped = shipped_recipes()
-    # `recipes/claqua.yaml` works from any folder, not only from a clone.
-    if stem in shipped and str(path.parent) in (".", "recipes"):
-        return Path(str(resources.files("rac") / "recipes" / f"{stem}.yaml"))
-    raise UserError(
-        f"no recipe at '{name}': give a YAML file or one of the shipped recipes; {did_you_mean(stem, shipped)}"
-    )
+    return find_settings(name, shipped_recipes(), "recipe", folder="recipes")
 
 
 def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:

@@ -6,6 +6,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -46,13 +47,19 @@ def load_settings(kind: type[M], path: Path | str | None, overrides: Sequence[st
     return validated(kind, {} if values is None else values, overrides, path, node)
 
 
-def find_settings(name: str, shipped: Mapping[str, Path], kind: str) -> Path:
+def shipped_settings(package: str, folder: str) -> dict[str, Path]:
+    """Return the settings that are installed in a folder of a package, by name."""
+    return {path.stem: path for path in sorted(Path(str(resources.files(package) / folder)).glob("*.yaml"))}
+
+
+def find_settings(name: str, shipped: Mapping[str, Path], kind: str, folder: str = "") -> Path:
     """Return the file of settings that are given by path, or by the name of ones that are installed with rac.
 
     Args:
         name: Path or name.
         shipped: Those that are installed, by name.
         kind: What they describe, for the error.
+        folder: Where a clone has the installed ones: `FOLDER/NAME.yaml` then works from anywhere.
 
     Raises:
         UserError: if there is neither.
@@ -60,9 +67,10 @@ def find_settings(name: str, shipped: Mapping[str, Path], kind: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    if name in shipped:
-        return shipped[name]
-    raise UserError(f"there is no {kind} '{name}': give a YAML file or a shipped one; {did_you_mean(name, shipped)}")
+    stem = path.name.removesuffix(".yaml")
+    if stem in shipped and str(path.parent) in (".", folder):
+        return shipped[stem]
+    raise UserError(f"no {kind} at '{name}': give a YAML file or a shipped {kind}; {did_you_mean(stem, shipped)}")
 
 
 def validated(

@@ -110,7 +110,7 @@ def test_comparisons_are_listed_and_checked(rac: Run, tmp_path: Path) -> None:
     listed = rac("compare-indexes")
     assert listed.status == 0 and "benchmarks" in listed.out and "lexical" in listed.out
     for arguments, words in (
-        (["nope"], "there is no comparison 'nope'"),
+        (["nope"], "no comparison at 'nope'"),
         (["lexical", "--dataset", "claqa"], "did you mean 'claqua'"),
         (["lexical", "--strategy", "bm26"], "did you mean 'bm25'"),
     ):

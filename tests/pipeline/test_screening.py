@@ -128,7 +128,7 @@ def test_a_screening_that_cannot_be_run_is_refused(tmp_path: Path, text: str, me
 
 
 def test_an_unknown_screening_or_key_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no screening 'claqa'"):
+    with pytest.raises(UserError, match="no screening at 'claqa'"):
         load_screening("claqa")
     with pytest.raises(UserError, match=r"preference\.betta"):
         recipes_of(Screening(recipe="claqua", questions={"q": {"a": {"preference.betta": 1}}}))

@@ -28,6 +28,6 @@ def recipe(
     if explain:
         typer.echo(explain_recipe(), nl=False)
     elif name is None:
-        list_shipped({shipped: find_recipe(shipped) for shipped in shipped_recipes()})
+        list_shipped(shipped_recipes())
     else:
         typer.echo(load_recipe(find_recipe(name), settings or []).to_yaml(), nl=False)

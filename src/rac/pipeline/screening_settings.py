@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rac.errors import did_you_mean
-from rac.settings import find_settings, load_settings
+from rac.settings import find_settings, load_settings, shipped_settings
 
 BASELINE = "baseline"
 
@@ -71,8 +70,7 @@ def slug(name: str) -> str:
 
 def shipped_screenings() -> dict[str, Path]:
     """Return the screenings that are installed with rac, by name."""
-    folder = Path(str(resources.files("rac") / "recipes" / "screening"))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return shipped_settings("rac", "recipes/screening")
 
 
 def load_screening(name: str) -> Screening:
@@ -81,4 +79,4 @@ def load_screening(name: str) -> Screening:
     Raises:
         UserError: if there is none, or a key or value cannot be used; with the line.
     """
-    return load_settings(Screening, find_settings(name, shipped_screenings(), "screening"))
+    return load_settings(Screening, find_settings(name, shipped_screenings(), "screening", folder="recipes/screening"))

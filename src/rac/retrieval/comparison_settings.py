@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from rac.errors import DataError, did_you_mean
 from rac.files import read_text
 from rac.retrieval.settings import IndexSettings, validate_settings
-from rac.settings import find_settings
+from rac.settings import find_settings, shipped_settings
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._ +-]*$"
 
@@ -76,8 +75,7 @@ class Comparison(BaseModel):
 
 def shipped_comparisons() -> dict[str, Path]:
     """Return the comparisons that are installed with rac, by name."""
-    folder = Path(str(resources.files("rac.retrieval") / "comparisons"))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return shipped_settings("rac.retrieval", "comparisons")
 
 
 def _extended(path: Path, values: dict[str, Any], below: tuple[Path, ...]) -> dict[str, Any]:
