@@ -442,9 +442,9 @@ def _why_not_llama_cpp(model: Any) -> str:
     return "" if device.type == "cpu" else f"the model is on {device}, and only the CPU is supported there"
 
 
-def _rank(score: SelectionScore, position: int) -> tuple[bool, bool, float, int]:
-    """Order candidates: good ones first, then distinct options, then support, then the model's own order."""
-    return (not score.good, not score.distinct, -score.faithfulness, position)
+def _rank(score: SelectionScore, position: int) -> tuple[bool, bool, bool, float, int]:
+    """Order candidates: good ones first, then distinct options, ones that tell passages apart, support, their order."""
+    return (not score.good, not score.distinct, not score.apart, -score.faithfulness, position)
 
 
 def link_evidence(score: SelectionScore, passages: Sequence[Passage]) -> tuple[Option, ...]:

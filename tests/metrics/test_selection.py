@@ -61,6 +61,21 @@ def test_the_passage_must_be_about_what_the_option_names() -> None:
     assert score.supported == [True, True]  # nothing is named
 
 
+def test_options_tell_passages_apart_if_each_rules_one_out() -> None:
+    passages = [
+        Passage(id="p1", title="Luna", types=("album",), text="Luna is an album of 1990."),
+        Passage(id="p2", title="Luna", types=("album", "nominee"), text="Luna is an album of 2001."),
+    ]
+    for question, carriers, apart in (
+        ("Do you mean the 1990 album Luna or the 2001 album Luna?", [(0,), (1,)], True),
+        ("Do you mean the album Luna or the 1990 album Luna?", [(0, 1), (0,)], False),
+        ("Do you mean the nominee Luna or the 2001 album Luna?", [(1,), (1,)], False),
+        ("Do you mean the nominee Luna or non nominee Luna?", [(1,), (0,)], True),
+    ):
+        found = SelectionScorer().score(question, "What came after Luna?", passages)
+        assert found.good and found.carriers == carriers and found.apart is apart, question
+
+
 def test_near_numbers_are_unsupported() -> None:
     assert score("Do you mean the 1982 ship or the band?").good
     assert not score("Do you mean the 1984 ship or the band?").good

@@ -99,6 +99,7 @@ def test_the_best_candidate_is_supported_and_offers_different_things() -> None:
         ("Do you mean the jazz band Mercury or the opera Mercury?", -1.0),
         ("Do you mean the jazz band Mercury or the planet Mercury?", -9.0),
         ("Do you mean the planet Mercury or the planet Mercury?", -0.1),
+        ("Do you mean the band Mercury or the jazz band Mercury?", -0.2),
     ]
     assert best_candidate(candidates, "mercury", [JAZZ, PLANET]) == candidates[1][0]
 

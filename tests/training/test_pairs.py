@@ -32,6 +32,7 @@ class FakeScore:
     supported: tuple[bool, ...]
     distinct: bool
     faithfulness: float
+    apart: bool = True
 
 
 class FakeScorer:
@@ -220,6 +221,19 @@ def test_option_value() -> None:
     assert option_value(FakeScore(("a", "a"), (True, True), False, 1.0)) == 0.5
     assert option_value(FakeScore(("a", "a"), (False, False), False, 0.0)) == 0.0
     assert option_value(FakeScore(("a", "b", "c"), (True, True, False), True, 0.7)) == pytest.approx(2 / 3)
+
+
+def test_options_that_fit_the_same_passages_are_a_fault_where_asked_for() -> None:
+    nested = FakeScore(("a", "b"), (True, True), True, 1.0, apart=False)
+    assert option_value(nested) == 1.0
+    assert option_value(nested, tell_apart=True) == 0.5
+    same = "Do you mean the game Rescue or the arcade game Rescue?"
+    drawn = source(grounded=(same, GAME_BOOK), ungrounded=(), gold=(BOOK_GAME,))
+    (pair,), _ = make_pairs([drawn], Pairs(tell_apart=True), seed=0, scorer=SelectionScorer())
+    assert pair.chosen == GAME_BOOK
+    assert same in pair.all_rejected
+    pairs, _ = make_pairs([drawn], Pairs(), seed=0, scorer=SelectionScorer())
+    assert all(same not in pair.all_rejected for pair in pairs)
 
 
 def test_normalise() -> None:

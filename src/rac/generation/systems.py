@@ -63,7 +63,11 @@ _ALL = (
     System("rac-round-1", "rac after its first round of stage 2", models=("rac-round-1",)),
     System("rac", "stage 2 by the recipe", models=("rac",)),
     System("rac-best-of-n", "the best of N samples of rac by the selection scorer", "best-of-n", ("rac",)),
-    System("shipped", "the adapter of the embedded model that is installed with rac", models=("shipped",)),
+    System(
+        "shipped",
+        "the adapter of the embedded model that was installed with rac when the run asked",
+        models=("shipped",),
+    ),
     System("gold", "the data's own question", "gold", sees_passages=False),
 )
 

@@ -39,6 +39,7 @@ class SelectionScore:
         supported: Per option whether a passage carries it.
         evidence: Per option the best passage and the matched words; None where no passage has any of its words.
         distinct: Whether no option is offered twice (same words outside query and frame).
+        carriers: Per option the positions in D of all passages that carry it.
         good: Whether there are at least ``min_options`` options, all supported and distinct.
         reason: Why it is not good; "" if it is.
     """
@@ -51,7 +52,16 @@ class SelectionScore:
     distinct: bool
     good: bool
     reason: str = ""
-    extra: dict[str, float] = field(default_factory=dict)
+    carriers: list[tuple[int, ...]] = field(default_factory=list)
+
+    @property
+    def apart(self) -> bool:
+        """Whether every option rules out a passage that another one leaves: a faithful "album or 1990 album" does not.
+
+        Neither of two options may be carried by all passages that carry the other.
+        """
+        sets = [set(own) for own in self.carriers]
+        return not any(sets[i] <= sets[j] for i in range(len(sets)) for j in range(len(sets)) if i != j)
 
 
 class SelectionScorer:
@@ -79,9 +89,12 @@ class SelectionScorer:
         query_keys = content_keys(query)
         shares: list[float] = []
         evidence: list[Evidence | None] = []
+        carriers: list[tuple[int, ...]] = []
         for option in options:
-            best, where = self._best(option, prepared, query_keys)
+            values, where = self._values(option, prepared, query_keys)
+            best = values[where] if where is not None else 0.0
             shares.append(best)
+            carriers.append(tuple(i for i, value in enumerate(values) if value >= self.threshold))
             if where is None:
                 evidence.append(None)
             else:
@@ -98,7 +111,15 @@ class SelectionScorer:
         elif not distinct:
             reason = "same-option-twice"
         return SelectionScore(
-            faithfulness, options, shares, supported, evidence, distinct, good=not reason, reason=reason
+            faithfulness,
+            options,
+            shares,
+            supported,
+            evidence,
+            distinct,
+            good=not reason,
+            reason=reason,
+            carriers=carriers,
         )
 
     def score_all(self, questions: Sequence[str], query: str, passages: Sequence[Passage]) -> list[SelectionScore]:
@@ -109,8 +130,12 @@ class SelectionScorer:
         """Return why a question is not good, "" if it is: a check for data that is being made."""
         return self.score(question, query, passages).reason
 
-    def _best(self, option: Claim, prepared: list[PassageWords], query_keys: set[str]) -> tuple[float, int | None]:
-        best, where = 0.0, None
+    def _values(
+        self, option: Claim, prepared: list[PassageWords], query_keys: set[str]
+    ) -> tuple[list[float], int | None]:
+        """Return how far each passage carries an option, in 0..1, and the position of the best; None if none does."""
+        values: list[float] = []
+        where: int | None = None
         # What tells passages apart must be said by one that is about the name in the option, as far as any is: another
         # name's "German label" makes no "German label Temperance". Names are titles that the query has in full.
         titles = {key for passage in prepared if query_keys.issuperset(passage.name) for key in passage.name}
@@ -126,10 +151,12 @@ class SelectionScorer:
                 value = share(option.terms, passage) if about else 0.0
             else:
                 value = named[index]
+            values.append(value)
+            best = 0.0 if where is None else values[where]
             # Among equals the passage that also has the name is the better evidence.
             if value > best or (value == best > 0 and where is not None and named[index] > named[where]):
-                best, where = value, index
-        return best, where
+                where = index
+        return values, where
 
 
 def _title_share(name_terms: list[str], passage: PassageWords) -> float:

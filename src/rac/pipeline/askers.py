@@ -105,11 +105,19 @@ def open_asker(run: RunDirectory, system: System) -> Ask:
 
 
 def best_candidate(candidates: Sequence[tuple[str, float]], query: str, passages: Sequence[Passage]) -> str:
-    """Return the (question, log-probability) that the selection scorer likes best; of equals the most probable."""
+    """Return the question that the selection scorer likes best; of equals the most probable.
+
+    Good ones come first, among them those whose options tell passages apart, then the best supported.
+
+    Args:
+        candidates: (question, log-probability).
+        query: The query.
+        passages: D.
+    """
     scores = SelectionScorer(min_options=2).score_all([text for text, _ in candidates], query, passages)
     order = sorted(
         range(len(candidates)),
-        key=lambda i: (not scores[i].good, -scores[i].faithfulness, -candidates[i][1], i),
+        key=lambda i: (not scores[i].good, not scores[i].apart, -scores[i].faithfulness, -candidates[i][1], i),
     )
     return candidates[order[0]][0]
 

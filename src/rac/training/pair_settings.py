@@ -62,6 +62,11 @@ class Pairs(BaseModel):
         description="Among equally faithful samples for C_q+ prefer those that say what a thing is over those that say "
         "what it is not (`non T`): that claim asks for a comparison of passages, and users for a riddle.",
     )
+    tell_apart: bool = Field(
+        False,
+        description="Count an option that fits every passage that another option fits (`album or 1990 album`) as a "
+        "faulty one: the answer would not tell the passages apart.",
+    )
     margin: float = Field(
         0.3,
         ge=0,

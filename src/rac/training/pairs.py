@@ -46,6 +46,10 @@ class Score(Protocol):
     def distinct(self) -> bool:
         """Whether no option is offered twice."""
 
+    @property
+    def apart(self) -> bool:
+        """Whether the options tell passages apart."""
+
 
 class Scorer(Protocol):
     """Scores a question against D; ``rac.metrics.selection.SelectionScorer`` is one."""
@@ -149,15 +153,19 @@ def normalise(question: str) -> str:
     return " ".join(re.findall(r"\w+", question.casefold()))
 
 
-def option_value(score: Score) -> float:
+def option_value(score: Score, *, tell_apart: bool = False) -> float:
     """Return the share of a question's options that are supported and different, in 0..1; 0 without options.
 
     One option offered twice counts as one good and one bad option.
+
+    Args:
+        score: Of the question.
+        tell_apart: Count options that do not tell passages apart as one good and one bad, too.
     """
     count = len(score.options)
     if count == 0:
         return 0.0
-    good = sum(score.supported) - (0 if score.distinct else 1)
+    good = sum(score.supported) - (0 if score.distinct and (score.apart or not tell_apart) else 1)
     return max(good, 0) / count
 
 
@@ -174,7 +182,7 @@ class _Maker:
         if self.settings.filter:
             score = self.scorer.score(candidate.text, self.source.query, self.passages)
             candidate.faithfulness = float(score.faithfulness)
-            candidate.value = option_value(score)
+            candidate.value = option_value(score, tell_apart=self.settings.tell_apart)
             candidate.options = len(score.options)
             candidate.negated = sum(getattr(option, "kind", "") == "NOT-TYPE" for option in score.options)
         return candidate
