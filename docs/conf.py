@@ -9,7 +9,7 @@ version = release = __version__
 extensions = ["myst_parser"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 4
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "error-study-notes.md"]
 
 html_theme = "furo"
 html_title = f"rac {__version__}"

@@ -102,6 +102,10 @@ def test_the_page_states_who_labelled_shares_agreement_and_examples(run: Path, s
     assert "## What was fixed" in page and "No output has the fault same option twice." in page
     assert "<miss>" not in page
     assert render_errors(items, load(run), "retrieved", labelled_by="a *test*") != page
+    name = next(iter(items))
+    changed = {**items, name: {**items[name], "question": "Do you mean something else?"}}
+    with pytest.raises(UserError, match=r"another question of (ungrounded|grounded|rac) for"):
+        render_errors(changed, load(run), "retrieved", labelled_by="a *test*")
 
 
 @pytest.mark.parametrize(

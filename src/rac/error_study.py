@@ -218,6 +218,17 @@ def agreements(
     return found
 
 
+def _check_outputs(items: Mapping[str, Mapping[str, Any]], run: StoredRun, source: str) -> None:
+    questions = {one.id: one.questions for one in run.asked[source]}
+    for item in items.values():
+        for system in item["systems"]:
+            if questions.get(item["id"], {}).get(system) != item["question"]:
+                raise UserError(
+                    f"{run.path} has another question of {system} for '{item['id']}' than the one that was labelled: "
+                    "give the run that the sheet was made of"
+                )
+
+
 def _agreement(label: str, metric: str, pairs: Sequence[tuple[bool, float]], seed: int) -> Agreement:
     sign = -1.0 if METRICS[metric].better == "higher" else 1.0
     faulty = np.array([sign * value for fault, value in pairs if fault])
@@ -248,7 +259,11 @@ def render_errors(
         notes: Markdown put behind the tables, such as what was fixed because of it.
         examples: Outputs shown of each fault.
         seed: Of the resampling.
+
+    Raises:
+        UserError: if the run asked something else than what was labelled, as after another training.
     """
+    _check_outputs(items, run, source)
     systems = [s for s in run.metrics["tables"][0]["systems"] if any(s in item["systems"] for item in items.values())]
     lines = [
         "# Error study",

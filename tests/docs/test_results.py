@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from rac.error_study import read_errors, render_errors
 from rac.report.results import render_results
+from rac.report.stored import load
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -19,6 +21,18 @@ def test_the_results_page_is_that_of_the_packed_runs() -> None:
     runs = sorted(path for path in RESULTS.iterdir() if path.is_dir())
     assert runs
     assert (ROOT / "docs/results.md").read_text(encoding="utf-8") == render_results(runs)
+
+
+def test_the_error_study_is_that_of_the_labels_and_the_packed_run() -> None:
+    docs = ROOT / "docs"
+    page = render_errors(
+        read_errors(docs / "error-study-key.json", docs / "error-study-labels.csv"),
+        load(RESULTS / "claqua"),
+        "retrieved",
+        labelled_by="an instance of a language model that saw neither systems nor scores",
+        notes=(docs / "error-study-notes.md").read_text(encoding="utf-8"),
+    )
+    assert (docs / "error-study.md").read_text(encoding="utf-8") == page
 
 
 def test_bars_are_not_set_for_the_models_of_another_benchmark() -> None:
