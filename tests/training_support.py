@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -68,6 +69,12 @@ def make_model(config: Any, seed: int = 0, spread: float = 3.0) -> Any:
             if parameter.dim() > 1:
                 parameter.mul_(spread)
     return model.eval()
+
+
+@functools.cache
+def model_of(family: str) -> Any:
+    """The model of a family, made once."""
+    return make_model(TREE_FAMILIES[family]())
 
 
 def tiny_llama(seed: int = 0) -> Any:

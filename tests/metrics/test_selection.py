@@ -74,6 +74,10 @@ def test_options_tell_passages_apart_if_each_rules_one_out() -> None:
     ):
         found = SelectionScorer().score(question, "What came after Luna?", passages)
         assert found.good and found.carriers == carriers and found.apart is apart, question
+    missing = SelectionScorer().score(
+        "Do you mean the 1990 album Luna or the opera Luna?", "What came after Luna?", passages
+    )
+    assert missing.carriers == [(0,), ()] and missing.apart  # unsupported is one fault, not two
 
 
 def test_near_numbers_are_unsupported() -> None:

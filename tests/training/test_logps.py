@@ -17,17 +17,10 @@ from training_support import (
     fixed_trees,
     gradients_of,
     make_model,
+    model_of,
     random_trees,
     tiny_llama,
 )
-
-_MODELS: dict[str, Any] = {}
-
-
-def model_of(family: str) -> Any:
-    if family not in _MODELS:
-        _MODELS[family] = make_model(TREE_FAMILIES[family]())
-    return _MODELS[family]
 
 
 @pytest.mark.parametrize("family", TREE_FAMILIES)

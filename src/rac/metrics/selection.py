@@ -58,9 +58,10 @@ class SelectionScore:
     def apart(self) -> bool:
         """Whether every option rules out a passage that another one leaves: a faithful "album or 1990 album" does not.
 
-        Neither of two options may be carried by all passages that carry the other.
+        Neither of two options may be carried by all passages that carry the other; one that no passage carries is a
+        fault of another kind and does not count here.
         """
-        sets = [set(own) for own in self.carriers]
+        sets = [set(own) for own in self.carriers if own]
         return not any(sets[i] <= sets[j] for i in range(len(sets)) for j in range(len(sets)) if i != j)
 
 
@@ -87,11 +88,13 @@ class SelectionScorer:
         options = [c for c in found if c.kind != "ATTRIBUTE"]
         prepared = [prepare(p) for p in passages]
         query_keys = content_keys(query)
+        # Names are titles that the query has in full.
+        names = {key for passage in prepared if query_keys.issuperset(passage.name) for key in passage.name}
         shares: list[float] = []
         evidence: list[Evidence | None] = []
         carriers: list[tuple[int, ...]] = []
         for option in options:
-            values, where = self._values(option, prepared, query_keys)
+            values, where = self._values(option, prepared, query_keys, names)
             best = values[where] if where is not None else 0.0
             shares.append(best)
             carriers.append(tuple(i for i, value in enumerate(values) if value >= self.threshold))
@@ -131,16 +134,15 @@ class SelectionScorer:
         return self.score(question, query, passages).reason
 
     def _values(
-        self, option: Claim, prepared: list[PassageWords], query_keys: set[str]
+        self, option: Claim, prepared: list[PassageWords], query_keys: set[str], names: set[str]
     ) -> tuple[list[float], int | None]:
         """Return how far each passage carries an option, in 0..1, and the position of the best; None if none does."""
         values: list[float] = []
         where: int | None = None
         # What tells passages apart must be said by one that is about the name in the option, as far as any is: another
-        # name's "German label" makes no "German label Temperance". Names are titles that the query has in full.
-        titles = {key for passage in prepared if query_keys.issuperset(passage.name) for key in passage.name}
+        # name's "German label" makes no "German label Temperance".
         asked = [w.key for w in content_words(option.text) if w.key in query_keys]
-        name_terms = [key for key in asked if key in titles] or asked
+        name_terms = [key for key in asked if key in names] or asked
         named = [share(name_terms, passage) for passage in prepared]
         most = max(named, default=1.0)
         for index, passage in enumerate(prepared):

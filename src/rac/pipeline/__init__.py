@@ -36,8 +36,7 @@ def run_recipe(recipe: Recipe, path: Path | str, *, until: Until | str = "report
         training.supervised_stage(run, "grounded")
         if until == "grounded":
             return run
-        for number in range(1, 1 + recipe.preference.rounds):
-            variant = preference.round_variant(recipe, number)
+        for variant in preference.round_variants(recipe):
             preference.pairs_stage(run, variant)
             if until == "pairs":
                 return run

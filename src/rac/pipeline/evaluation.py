@@ -13,7 +13,7 @@ from rac.metrics.claims import RULES_VERSION
 from rac.metrics.support import load_fit
 from rac.pipeline.data import load_examples
 from rac.pipeline.predictions import contexts, predict_stages
-from rac.pipeline.preference import round_variant
+from rac.pipeline.preference import round_variants
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.pipeline.sources import corpus_name
 from rac.records import ClarificationExample, Passage, Prediction
@@ -190,7 +190,7 @@ def _notes(run: RunDirectory) -> list[str]:
             f"Data: {sources}; queries: {counts.get('train')} for stage 1, {counts.get('pairs')} for pairs, "
             f"{counts.get('evaluation')} held out."
         )
-    rounds = [round_variant(run.recipe, number) for number in range(1, 1 + run.recipe.preference.rounds)]
+    rounds = round_variants(run.recipe)
     for stage in ("retrieve", "grounded", "ungrounded", *(s for v in rounds for s in (v.pairs, v.model))):
         record = run.record(stage)
         if record:

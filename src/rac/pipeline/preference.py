@@ -62,6 +62,11 @@ def round_variant(recipe: Recipe, number: int) -> Variant:
     return Variant(f"rac-{number}", f"pairs-{number}", start, recipe.pairs, recipe.seed + number - 1)
 
 
+def round_variants(recipe: Recipe) -> list[Variant]:
+    """Return the rounds of the recipe, in order."""
+    return [round_variant(recipe, number) for number in range(1, 1 + recipe.preference.rounds)]
+
+
 def paper_variant(recipe: Recipe) -> Variant:
     """Return the paper's plain reading: C_q+ sampled from ``grounded``, C_q- from ``ungrounded``, no filter."""
     return Variant("rac-paper", "pairs-paper", "grounded", recipe.pairs.plain(), recipe.seed, all_queries=True)

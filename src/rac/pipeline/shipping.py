@@ -15,7 +15,7 @@ from rac.files import atomic_path, read_json, write_json, write_text
 from rac.models import EMBEDDED
 from rac.models_export import export_adapter
 from rac.pipeline.models import model_folder
-from rac.pipeline.preference import round_variant
+from rac.pipeline.preference import round_variants
 from rac.pipeline.run_directory import RunDirectory
 from rac.progress import format_seconds
 from rac.report.data import MetricInfo, Table
@@ -154,8 +154,7 @@ def _counts(run: RunDirectory, name: str) -> list[str]:
         f" (of {data.get('train', 0)}; the others have an option that the prompt does not support)"
     )
     if name == "rac":
-        variants = [round_variant(run.recipe, number) for number in range(1, 1 + run.recipe.preference.rounds)]
-        made = [(run.record(v.pairs) or {}).get("counts", {}).get("pairs", 0) for v in variants]
+        made = [(run.record(v.pairs) or {}).get("counts", {}).get("pairs", 0) for v in round_variants(run.recipe)]
         text += f"; {', then '.join(map(str, made))} preference pairs in stage 2"
     return [f"{text}. {data.get('evaluation', 0)} queries were held out, no group of queries is on both sides."]
 
