@@ -99,11 +99,10 @@ def load(path: Path | str) -> StoredRun:
         raise DataError(path / "metrics.json", "is not of a run; give a run directory", field="signatures")
     examples = {e.id: e for e in _examples(path)}
     retrieved = read_json(path / "retrieved.json")
-    recipe = load_recipe(path / "recipe.yaml")
     asked: dict[str, list[Asked]] = {}
     scores: dict[str, dict[str, dict[str, list[float | None]]]] = {}
     for source in metrics["signatures"]:
-        systems = recipe.evaluation.systems_over(source)
+        systems = next(list(table["systems"]) for table in metrics["tables"] if table["passages"] == source)
         rows = {s: [row for _, row in iterate_json_lines(path / f"scores/{source}/{s}.jsonl")] for s in systems}
         asked[source] = []
         for place, row in enumerate(rows[systems[0]]):
@@ -126,7 +125,7 @@ def load(path: Path | str) -> StoredRun:
     stages = {p.stem: read_json(p) for p in sorted((path / "stages").glob("*.json"))}
     elsewhere = read_json(path / "run.json").get("models_of")
     trained = load_recipe((path / elsewhere).resolve() / "recipe.yaml").name if elsewhere else ""
-    return StoredRun(path, recipe, metrics, stages, asked, scores, trained)
+    return StoredRun(path, load_recipe(path / "recipe.yaml"), metrics, stages, asked, scores, trained)
 
 
 def _examples(path: Path) -> list[ClarificationExample]:
