@@ -39,3 +39,11 @@ def test_figures_are_means_over_queries() -> None:
     bare = ClarificationExample(id="r", query="who made rescue", questions=[])
     found = judge([EXAMPLE.questions[0], "Do you mean the novel Rescue?"], [(EXAMPLE, D), (bare, D)])
     assert found == {"unsupported": 0.5, "informativeness": 0.75, "rouge_l": 1.0}
+
+
+def test_options_that_fit_the_same_passages_count_once_where_they_are_to_tell_apart() -> None:
+    nested = "Do you mean the game Rescue or the arcade game Rescue?"
+    assert judge([nested], [(EXAMPLE, D)])["informativeness"] == 1
+    assert judge([nested], [(EXAMPLE, D)], tell_apart=True)["informativeness"] == 0.5
+    apart = EXAMPLE.questions[0]
+    assert judge([apart], [(EXAMPLE, D)], tell_apart=True)["informativeness"] == 1

@@ -83,7 +83,10 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
         from rac.training.pairs import PairSource, make_pairs
 
         counts: Counter[str] = Counter()
-        groundings = ground(run, "pairs", counts, supported_only=False if variant.all_queries else None)
+        groundings = ground(
+            run, "pairs", counts, supported_only=False if variant.all_queries else None,
+            gold_only=settings.gold_only_share, seed=variant.seed,
+        )  # fmt: skip
         tokenizer = load_tokenizer(recipe.model.base)
         prompts = {
             g.example.id: build_prompt(tokenizer, g.example.query, g.passages, recipe.prompt) for g in groundings

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rac.errors import UserError
 from rac.models import load_tokenizer, model_fingerprint
-from rac.pipeline.context import choose_passages
+from rac.pipeline.context import choose_passages, seeded
 from rac.pipeline.data import load_examples, load_retrieved
 from rac.pipeline.models import load_run_model, rounds_of
 from rac.pipeline.run_directory import RunDirectory, Stage
@@ -38,7 +38,13 @@ class Grounding:
 
 
 def ground(
-    run: RunDirectory, split: str, counts: Counter[str], *, supported_only: bool | None = None
+    run: RunDirectory,
+    split: str,
+    counts: Counter[str],
+    *,
+    supported_only: bool | None = None,
+    gold_only: float = 0.0,
+    seed: int | None = None,
 ) -> list[Grounding]:
     """Choose D and the usable gold questions of every example of a training split; count what is left out and why.
 
@@ -47,6 +53,8 @@ def ground(
         split: ``train``, ``pairs`` or ``validation``.
         counts: Gets the counts.
         supported_only: Leave out questions that D does not support; None: as the recipe says.
+        gold_only: Share of the examples whose D is the gold passages alone, in 0..1.
+        seed: Draws those examples; None: the run's. Passages are shuffled and mixed by the run's seed in any case.
     """
     from rac.metrics.selection import SelectionScorer
 
@@ -58,8 +66,14 @@ def ground(
     found: list[Grounding] = []
     for example in load_examples(run, split):
         counts["queries read"] += 1
+        alone = bool(example.passages) and (
+            seeded(recipe.seed if seed is None else seed, "gold only", example.id).random() < gold_only
+        )
+        if alone:
+            counts["queries whose D is the gold passages alone"] += 1
         passages = choose_passages(
-            example, retrieved[example.id], recipe.prompt, seed=recipe.seed, role="training"
+            example, retrieved[example.id], recipe.prompt, seed=recipe.seed, role="training",
+            source="gold" if alone else None,
         )  # fmt: skip
         if not passages:
             counts["queries dropped: nothing retrieved"] += 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rac.errors import UserError
 from rac.metrics.reference import rouge_l
-from rac.metrics.selection import SelectionScorer, option_identity
+from rac.metrics.selection import SelectionScore, SelectionScorer, option_identity
 from rac.pipeline.context import choose_passages
 from rac.pipeline.data import load_examples, load_retrieved
 from rac.pipeline.run_directory import RunDirectory
@@ -56,19 +56,23 @@ def validation_of(run: RunDirectory, tokenizer: Any, settings: Any, *, grounded:
     def validate(model: Any) -> dict[str, float]:
         generator = LocalGenerator(model, tokenizer, max_new_tokens=recipe.evaluation.max_new_tokens)
         questions = [candidate.text for candidate in generator.greedy(prompts, label="")]
-        return judge(questions, asked)
+        return judge(questions, asked, tell_apart=recipe.pairs.tell_apart)
 
     return validate
 
 
 def judge(
-    questions: Sequence[str], asked: Sequence[tuple[ClarificationExample, Sequence[Passage]]]
+    questions: Sequence[str],
+    asked: Sequence[tuple[ClarificationExample, Sequence[Passage]]],
+    *,
+    tell_apart: bool = False,
 ) -> dict[str, float]:
     """Return what ``rac.training.selection.Rule`` chooses by.
 
     Args:
         questions: One for each query.
         asked: The queries with the D that their prompts show.
+        tell_apart: Count options of which one fits every passage that another fits as one option.
 
     Returns:
         ``unsupported``: share of questions with an option that no passage carries. ``informativeness``: how many
@@ -83,11 +87,15 @@ def judge(
     overlaps = [value for value in rouge_l(questions, [example.questions for example, _ in asked]) if value is not None]
     return {
         "unsupported": _mean(not all(score.supported) for score in scores),
-        "informativeness": _mean(
-            min(len({option_identity(option) for option in score.options}), 2) / 2 for score in scores
-        ),
+        "informativeness": _mean(_told_apart(score, tell_apart) / 2 for score in scores),
         "rouge_l": _mean(overlaps),
     }
+
+
+def _told_apart(score: SelectionScore, tell_apart: bool) -> int:
+    """Return how many different options a question offers, at most two."""
+    different = min(len({option_identity(option) for option in score.options}), 2)
+    return 1 if different == 2 and tell_apart and not score.apart else different
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -67,6 +67,13 @@ class Pairs(BaseModel):
         description="Count an option that fits every passage that another option fits (`album or 1990 album`) as a "
         "faulty one: the answer would not tell the passages apart.",
     )
+    gold_only_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the queries, drawn anew in every round, whose D is the gold passages alone: fewer passages "
+        "than `prompt.top_k` are to choose from, as in a small corpus or after a filter.",
+    )
     margin: float = Field(
         0.3,
         ge=0,
