@@ -213,8 +213,8 @@ def test_every_system_and_a_second_round_come_on_top_of_a_finished_run(
     )
     continued = json.loads((run / "stages/grounded-continued.json").read_text())["counts"]
     stage2 = [json.loads((run / f"stages/{s}.json").read_text())["counts"]["training"] for s in ("rac", "rac-2")]
-    wanted = sum(counts["target_tokens"] for counts in stage2)
-    assert continued["target tokens of stage 2"] == wanted
-    assert 0.8 < continued["training"]["target_tokens"] / wanted < 1.2
+    wanted = sum(counts["tokens"] for counts in stage2)
+    assert continued["tokens of stage 2"] == wanted
+    assert 0.8 < continued["training"]["tokens"] / wanted < 1.2
     answer = subprocess.run(command("ask", run, "king", "--json"), capture_output=True, text=True, check=True).stdout
     assert json.loads(answer)["model"].startswith("rac of ")

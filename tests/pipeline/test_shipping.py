@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,18 @@ def test_the_card_says_what_it_was_made_of_under_which_licence_and_how_good_it_i
         assert part in card, part
     assert "preference pairs" not in (shipped / "grounded/README.md").read_text()
     assert read_json(shipped / "rac/adapter_config.json")["base_model_name_or_path"] not in ("", None)
+
+
+def test_the_card_of_several_rounds_counts_the_pairs_of_each(run: RunDirectory, tmp_path: Path) -> None:
+    recipe = run.recipe.model_copy(update={"preference": run.recipe.preference.model_copy(update={"rounds": 2})})
+    longer = RunDirectory(run.path, recipe)
+    longer.run("pairs-2", {}, lambda: Stage([], {"pairs": 5}))
+    shutil.copytree(run / "models/rac", run / "models/rac-2")
+    longer.run("rac-2", {}, lambda: Stage(["models/rac-2"], {"training": MADE}))
+    ship(longer, tmp_path / "adapters")
+    card = (tmp_path / "adapters/rac/README.md").read_text()
+    assert "3 then 5 preference pairs" in card
+    assert "| rac | 1 |" in card and "| rac-2 | 1 |" in card
 
 
 def test_without_adapters_the_error_says_what_there_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ _ALL = (
     System("grounded", "stage 1 with passages", models=("grounded",)),
     System(
         "grounded-continued",
-        "grounded, trained on for as many target tokens as stage 2 reads (equal compute)",
+        "grounded, trained on for as many tokens as stage 2 reads (equal compute)",
         models=("grounded-continued",),
     ),
     System(

@@ -163,7 +163,7 @@ def supervised_stage(run: RunDirectory, name: str) -> dict[str, Any]:
 
 
 def continued_stage(run: RunDirectory) -> dict[str, Any]:
-    """Train ``grounded`` on over all supervised data, for as many target tokens as stage 2 read: equal compute.
+    """Train ``grounded`` on over all supervised data, for as many tokens as stage 2 read: equal compute.
 
     The data is what either stage saw of the source: the queries of stage 1 and those that were kept for pairs, whose
     gold questions ``grounded`` has not seen yet. The settings are those of stage 1.
@@ -173,7 +173,7 @@ def continued_stage(run: RunDirectory) -> dict[str, Any]:
     for stage in rounds_of(recipe):
         record = run.record(stage)
         assert record is not None, "stage 2 says how long to train"
-        wanted += record["counts"]["training"]["target_tokens"]
+        wanted += record["counts"]["training"]["tokens"]
 
     def work() -> Stage:
         from rac.training.supervised import train_supervised
@@ -181,7 +181,7 @@ def continued_stage(run: RunDirectory) -> dict[str, Any]:
         counts: Counter[str] = Counter()
         groundings = [g for split in ("train", "pairs") for g in ground(run, split, counts)]
         trees = _trees(run, groundings, grounded=True, counts=counts)
-        available = sum(len(branch) for tree in trees for branch in tree.branches)
+        available = sum(tree.length for tree in trees)
         model, tokenizer = load_run_model(run, "grounded")
         trained = train_supervised(
             model,
@@ -193,7 +193,7 @@ def continued_stage(run: RunDirectory) -> dict[str, Any]:
             base=recipe.model.base,
             label="training grounded-continued",
         )
-        counts["target tokens of stage 2"] = wanted
+        counts["tokens of stage 2"] = wanted
         return Stage(["models/grounded-continued"], {**counts, "training": trained.to_dict()})
 
     inputs = {
@@ -201,7 +201,7 @@ def continued_stage(run: RunDirectory) -> dict[str, Any]:
         "recipe": recipe.digest("prompt", "model", "training", "seed"),
         "supported_only": recipe.data.supported_only,
         "questions_per_query": recipe.data.questions_per_query,
-        "target_tokens": wanted,
+        "tokens": wanted,
         "prompt": PROMPT_VERSION,
     }
     return run.run("grounded-continued", inputs, work, label="training grounded on for as long as stage 2")
