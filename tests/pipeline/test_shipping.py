@@ -128,7 +128,7 @@ def test_the_card_of_several_rounds_counts_the_pairs_of_each(run: RunDirectory, 
     longer.run("rac-2", {}, lambda: Stage(["models/rac-2"], {"training": MADE}))
     ship(longer, tmp_path / "adapters")
     card = (tmp_path / "adapters/rac/README.md").read_text()
-    assert "3 then 5 preference pairs" in card
+    assert "3, then 5 preference pairs" in card
     assert "| rac | 1 |" in card and "| rac-2 | 1 |" in card
 
 

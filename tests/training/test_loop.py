@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from rac.errors import UserError
+from rac.generation.tree import supports_tree
 from rac.training.logps import plain_branch_logps, score_branches
 from rac.training.packing import Tree
 from rac.training.preference import train_preference
@@ -305,6 +306,30 @@ def test_validation_is_recorded_and_does_not_disturb_training(tmp_path: Path) ->
     assert record.validation[6]["nll"] < record.validation[0]["nll"]
     assert plain.validation == {}
     assert same_weights(tmp_path / "a", tmp_path / "b")
+
+
+@pytest.mark.parametrize("adapter", ["full", "lora"])
+def test_validation_asks_in_the_precision_of_the_weights_and_on_the_fast_path(tmp_path: Path, adapter: str) -> None:
+    ids = torch.tensor([[5, 9, 30, 7]])
+
+    def validate(model: Any) -> dict[str, float]:
+        assert supports_tree(model) == ""
+        assert model(input_ids=ids).logits.dtype == torch.float32
+        assert torch.equal(model(input_ids=ids).logits, type(model).forward(model, input_ids=ids).logits)
+        return {"unsupported": 0.5}
+
+    settings = Stage2(adapter=adapter, lora_rank=2, epochs=1, validations=1, **{**FAST, "precision": "bfloat16"})
+    rounded = tmp_path / "rounded"
+    train_preference(
+        tiny_llama(), PAIRS, settings, output_dir=rounded, seed=1, validate=validate, rule=Rule(at_least={})
+    )
+    # Training itself went on rounding: in float32 it ends elsewhere.
+    exact = tmp_path / "exact"
+    train_preference(
+        tiny_llama(), PAIRS, settings.model_copy(update={"precision": "float32"}), output_dir=exact, seed=1,
+        validate=validate, rule=Rule(at_least={}),
+    )  # fmt: skip
+    assert not same_weights(rounded, exact)
 
 
 @pytest.mark.parametrize("adapter", ["full", "lora"])

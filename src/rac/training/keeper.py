@@ -6,7 +6,8 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,21 @@ class Job:
     def checkpoints(self) -> Path:
         """Where checkpoints for resuming lie."""
         return self.output_dir / "checkpoints"
+
+
+@contextmanager
+def _unrounded(model: Any) -> Iterator[None]:
+    """Let a model compute in the precision of its weights, as it does when it is asked later.
+
+    For mixed precision accelerate puts a ``forward`` that rounds in front of the class's own one. Decoding with it is
+    slow, too: the check of the fast path takes rounding for a fault.
+    """
+    rounding = vars(model).pop("forward", None)
+    try:
+        yield
+    finally:
+        if rounding is not None:
+            vars(model)["forward"] = rounding
 
 
 class Keeper(TrainerCallback):  # type: ignore[misc]
@@ -209,7 +225,7 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
         model.eval()
         model.config.use_cache = True
         try:
-            with torch.random.fork_rng(), torch.no_grad():
+            with torch.random.fork_rng(), torch.no_grad(), _unrounded(model):
                 if job.validation:
                     scores = score_branches(
                         model, job.validation, max_row_tokens=job.settings.max_row_tokens, plain=job.plain
