@@ -71,8 +71,8 @@ class Pairs(BaseModel):
         0.0,
         ge=0,
         le=1,
-        description="Share of the queries, drawn anew in every round, whose D is the gold passages alone: fewer passages "
-        "than `prompt.top_k` are to choose from, as in a small corpus or after a filter.",
+        description="Share of the queries, drawn anew in every round, whose D is the gold passages alone: fewer "
+        "passages than `prompt.top_k` are to choose from, as in a small corpus or after a filter.",
     )
     margin: float = Field(
         0.3,
