@@ -17,20 +17,21 @@ EXAMPLE = ClarificationExample(
 
 
 @pytest.mark.parametrize(
-    ("question", "unsupported", "informativeness"),
+    ("question", "faulty", "unsupported", "informativeness"),
     [
-        ("Do you mean the arcade game Rescue or the board game Rescue?", 0, 1),
-        ("Do you mean the arcade game Rescue or the novel Rescue?", 1, 1),
-        ("Do you mean the arcade game Rescue or the arcade game Rescue?", 0, 0.5),
-        ("What do you mean?", 0, 0),
-        ("", 0, 0),
+        ("Do you mean the arcade game Rescue or the board game Rescue?", 0, 0, 1),
+        ("Do you mean the arcade game Rescue or the novel Rescue?", 1, 1, 1),
+        ("Do you mean the arcade game Rescue or the arcade game Rescue?", 1, 0, 0.5),
+        ("What do you mean?", 0, 0, 0),
+        ("", 0, 0, 0),
     ],
 )
 def test_neither_an_empty_question_nor_one_option_twice_can_win(
-    question: str, unsupported: float, informativeness: float
+    question: str, faulty: float, unsupported: float, informativeness: float
 ) -> None:
     found = judge([question], [(EXAMPLE, D)])
     assert found["unsupported"] == unsupported
+    assert found["faulty"] == faulty
     assert found["informativeness"] == informativeness
     assert found["rouge_l"] <= 1 and (found["rouge_l"] == 1) == (question == EXAMPLE.questions[0])
 
@@ -38,12 +39,13 @@ def test_neither_an_empty_question_nor_one_option_twice_can_win(
 def test_figures_are_means_over_queries() -> None:
     bare = ClarificationExample(id="r", query="who made rescue", questions=[])
     found = judge([EXAMPLE.questions[0], "Do you mean the novel Rescue?"], [(EXAMPLE, D), (bare, D)])
-    assert found == {"unsupported": 0.5, "informativeness": 0.75, "rouge_l": 1.0}
+    assert found == {"faulty": 0.5, "unsupported": 0.5, "informativeness": 0.75, "rouge_l": 1.0}
 
 
 def test_options_that_fit_the_same_passages_count_once_where_they_are_to_tell_apart() -> None:
     nested = "Do you mean the game Rescue or the arcade game Rescue?"
-    assert judge([nested], [(EXAMPLE, D)])["informativeness"] == 1
-    assert judge([nested], [(EXAMPLE, D)], tell_apart=True)["informativeness"] == 0.5
-    apart = EXAMPLE.questions[0]
-    assert judge([apart], [(EXAMPLE, D)], tell_apart=True)["informativeness"] == 1
+    for question, tell_apart, faulty, informativeness in (
+        (nested, False, 0, 1), (nested, True, 1, 0.5), (EXAMPLE.questions[0], True, 0, 1),
+    ):  # fmt: skip
+        found = judge([question], [(EXAMPLE, D)], tell_apart=tell_apart)
+        assert (found["faulty"], found["informativeness"]) == (faulty, informativeness)

@@ -295,14 +295,14 @@ def test_validation_is_recorded_and_does_not_disturb_training(tmp_path: Path) ->
     def validate(model: Any) -> dict[str, float]:
         torch.rand(5)
         assert not model.training
-        return {"unsupported": 0.5}
+        return {"faulty": 0.5}
 
     record = train_supervised(
         tiny_llama(), TREES, Stage1(epochs=2, validations=2, validation_queries=3, **FAST), output_dir=tmp_path / "b",
         seed=1, validation=TREES[:5], validate=validate,
     )  # fmt: skip
     assert sorted(record.validation) == [0, 3, 6]
-    assert all(set(metrics) == {"nll", "unsupported"} for metrics in record.validation.values())
+    assert all(set(metrics) == {"nll", "faulty"} for metrics in record.validation.values())
     assert record.validation[6]["nll"] < record.validation[0]["nll"]
     assert plain.validation == {}
     assert same_weights(tmp_path / "a", tmp_path / "b")
@@ -316,7 +316,7 @@ def test_validation_asks_in_the_precision_of_the_weights_and_on_the_fast_path(tm
         assert supports_tree(model) == ""
         assert model(input_ids=ids).logits.dtype == torch.float32
         assert torch.equal(model(input_ids=ids).logits, type(model).forward(model, input_ids=ids).logits)
-        return {"unsupported": 0.5}
+        return {"faulty": 0.5}
 
     settings = Stage2(adapter=adapter, lora_rank=2, epochs=1, validations=1, **{**FAST, "precision": "bfloat16"})
     rounded = tmp_path / "rounded"
@@ -340,7 +340,7 @@ def test_the_weights_that_ask_best_are_kept(tmp_path: Path, adapter: str, shares
 
     def validate(model: Any) -> dict[str, float]:
         snapshots.append({name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad})
-        return {"unsupported": next(answers)}
+        return {"faulty": next(answers)}
 
     settings = Stage2(adapter=adapter, lora_rank=2, epochs=2, validations=3, **FAST)
     record = train_preference(

@@ -11,7 +11,7 @@ from rac.training.selection import Rule, validation_steps
 
 
 def metrics(unsupported: float, informativeness: float = 0.8, rouge_l: float = 0.5) -> dict[str, float]:
-    return {"unsupported": unsupported, "informativeness": informativeness, "rouge_l": rouge_l}
+    return {"faulty": unsupported, "informativeness": informativeness, "rouge_l": rouge_l}
 
 
 def test_the_lowest_unsupported_share_wins() -> None:
@@ -66,8 +66,8 @@ def test_only_what_was_best_at_its_time_is_ever_chosen(values: list[tuple[float,
 
 
 def test_a_missing_metric_is_named() -> None:
-    with pytest.raises(UserError, match=r"validation of step 5 has no metric 'rouge_l'.*it has unsupported"):
-        Rule(at_least={"rouge_l": 0.9}).best([(0, metrics(0.4)), (5, {"unsupported": 0.1})])
+    with pytest.raises(UserError, match=r"validation of step 5 has no metric 'rouge_l'.*it has faulty"):
+        Rule(at_least={"rouge_l": 0.9}).best([(0, metrics(0.4)), (5, {"faulty": 0.1})])
 
 
 def test_validations_are_spread_and_end_with_the_last_step() -> None:

@@ -16,6 +16,7 @@ from rac.pipeline.data import load_examples, load_retrieved
 from rac.pipeline.run_directory import RunDirectory
 from rac.prompting import build_prompt, visible_passages
 from rac.records import ClarificationExample, Passage
+from rac.training.pairs import option_value
 
 if TYPE_CHECKING:
     from rac.training.selection import Validate
@@ -75,7 +76,8 @@ def judge(
         tell_apart: Count options of which one fits every passage that another fits as one option.
 
     Returns:
-        ``unsupported``: share of questions with an option that no passage carries. ``informativeness``: how many
+        ``faulty``: share of questions with an option that no passage carries or that is there already: what pairs
+        count as a fault. ``unsupported``: share with an option that no passage carries. ``informativeness``: how many
         different options a question offers, of the two that it takes to ask something, so that neither "What do you
         mean?" (0) nor "X or X" (0.5) can win. ``rouge_l``: mean over the queries with a gold question.
     """
@@ -86,6 +88,7 @@ def judge(
     ]
     overlaps = [value for value in rouge_l(questions, [example.questions for example, _ in asked]) if value is not None]
     return {
+        "faulty": _mean(bool(s.options) and option_value(s, tell_apart=tell_apart) < 1 for s in scores),
         "unsupported": _mean(not all(score.supported) for score in scores),
         "informativeness": _mean(_told_apart(score, tell_apart) / 2 for score in scores),
         "rouge_l": _mean(overlaps),

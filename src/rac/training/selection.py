@@ -19,7 +19,7 @@ class Rule:
 
     A floor is a share of the first validation's value (before any training of the stage): with
     ``at_least={"rouge_l": 0.95}`` a checkpoint that loses more than 5 % of the starting ROUGE-L cannot win, however low
-    its unsupported share. If no checkpoint keeps the floors, the start itself does, and it is kept.
+    its share of faults. If no checkpoint keeps the floors, the start itself does, and it is kept.
 
     In stage 1 the start is no standard and no candidate: an untrained model hardly asks, so it invents nothing either.
     There the floors are shares of the best value of any validation so far.
@@ -30,7 +30,7 @@ class Rule:
         standard: ``start`` or ``best``, see above.
     """
 
-    minimise: str = "unsupported"
+    minimise: str = "faulty"
     at_least: dict[str, float] = field(default_factory=lambda: {"informativeness": 0.95, "rouge_l": 0.95})
     standard: Literal["start", "best"] = "start"
 
