@@ -114,7 +114,9 @@ def test_models_in_training_are_judged_by_what_they_ask(finished: tuple[Path, Pa
         record = json.loads((run / f"models/{model}/training.json").read_text())
         # The start counts as well.
         assert len(record["validation"]) == validations
-        assert all(set(m) == {"faulty", "unsupported", "informativeness", "rouge_l"} for m in record["validation"].values())
+        assert all(
+            set(m) == {"faulty", "unsupported", "informativeness", "rouge_l"} for m in record["validation"].values()
+        )
         assert record["selected_step"] in {int(step) for step in record["validation"]}
 
 
