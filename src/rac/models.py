@@ -10,6 +10,8 @@ import importlib.metadata
 import io
 import logging
 import os
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,6 +169,14 @@ def _load_tokenizer(source: Path | str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+@contextlib.contextmanager
+def without_foreign_deprecations() -> Iterator[None]:
+    """Hide that ``peft`` asks transformers by a name that is going out of use: users can do nothing about it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        yield
+
+
 def load_model(
     name: str | Path = EMBEDDED, *, device: str = "cpu", dtype: str = "float32", merged: bool = False
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -203,7 +213,8 @@ def load_model(
     if base != source:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, source)
+        with without_foreign_deprecations():
+            model = PeftModel.from_pretrained(model, source)
         if merged:
             model = model.merge_and_unload()
     if model.generation_config is not None:

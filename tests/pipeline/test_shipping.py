@@ -139,6 +139,11 @@ def test_without_adapters_the_error_says_what_there_is(monkeypatch: pytest.Monke
         resolve_model("embedded:rac")
 
 
+def test_loading_an_adapter_warns_of_nothing(shipped: Path, recwarn: pytest.WarningsRecorder) -> None:
+    load_model("embedded:rac", merged=True)
+    assert [str(w.message) for w in recwarn] == []
+
+
 def test_an_unknown_adapter_is_refused_with_those_that_are_there(shipped: Path) -> None:
     with pytest.raises(UserError, match="it has embedded:grounded, embedded:rac, embedded:ungrounded"):
         load_model("embedded:best")

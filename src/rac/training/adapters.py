@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from rac.errors import UserError
+from rac.models import without_foreign_deprecations
 from rac.training.settings import Optimisation
 
 
@@ -56,7 +57,7 @@ def prepare_weights(model: Any, settings: Optimisation, seed: int) -> Any:
             layers_to_transform=list(range(len(layers))),
             layers_pattern=name.rsplit(".", 1)[-1],
         )
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), without_foreign_deprecations():
             torch.manual_seed(seed)
             return get_peft_model(model, config)
     model.requires_grad_(True)
