@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rac.pipeline.validation import judge
+from rac.config import Recipe
+from rac.pipeline.validation import judge, validation_inputs
 from rac.records import ClarificationExample, Passage
 
 D = [
@@ -49,3 +50,15 @@ def test_options_that_fit_the_same_passages_count_once_where_they_are_to_tell_ap
     ):  # fmt: skip
         found = judge([question], [(EXAMPLE, D)], tell_apart=tell_apart)
         assert (found["faulty"], found["informativeness"]) == (faulty, informativeness)
+
+
+def test_a_stage_that_validates_is_another_one_when_what_counts_as_a_fault_changes() -> None:
+    found = [
+        validation_inputs(recipe, recipe.training)
+        for validations in (0, 2)
+        for apart in (False, True)
+        for recipe in [
+            Recipe.model_validate({"training": {"validations": validations}, "pairs": {"tell_apart": apart}})
+        ]
+    ]
+    assert found[0] == found[1] == found[2] != found[3]

@@ -10,11 +10,11 @@ from rac.errors import UserError
 from rac.training.selection import Rule, validation_steps
 
 
-def metrics(unsupported: float, informativeness: float = 0.8, rouge_l: float = 0.5) -> dict[str, float]:
-    return {"faulty": unsupported, "informativeness": informativeness, "rouge_l": rouge_l}
+def metrics(faulty: float, informativeness: float = 0.8, rouge_l: float = 0.5) -> dict[str, float]:
+    return {"faulty": faulty, "informativeness": informativeness, "rouge_l": rouge_l}
 
 
-def test_the_lowest_unsupported_share_wins() -> None:
+def test_the_lowest_share_of_faults_wins() -> None:
     assert Rule().best([(0, metrics(0.3)), (5, metrics(0.1)), (10, metrics(0.2))]) == 5
 
 

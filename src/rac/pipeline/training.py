@@ -14,7 +14,7 @@ from rac.pipeline.context import choose_passages, seeded
 from rac.pipeline.data import load_examples, load_retrieved
 from rac.pipeline.models import load_run_model, rounds_of
 from rac.pipeline.run_directory import RunDirectory, Stage
-from rac.pipeline.validation import validation_of
+from rac.pipeline.validation import validation_inputs, validation_of
 from rac.prompting import PROMPT_VERSION, build_prompt, check_prefix, encode_question, visible_passages
 from rac.records import ClarificationExample, Passage
 
@@ -158,6 +158,7 @@ def supervised_stage(run: RunDirectory, name: str) -> dict[str, Any]:
         "base": model_fingerprint(recipe.model.base),
         "prompt": PROMPT_VERSION,
         "model": name,
+        **validation_inputs(recipe, recipe.training),
     }
     return run.run(name, inputs, work, label=f"stage 1: fine-tuning the {name} model")
 

@@ -19,7 +19,9 @@ from rac.records import ClarificationExample, Passage
 from rac.training.pairs import option_value
 
 if TYPE_CHECKING:
+    from rac.config import Recipe
     from rac.training.selection import Validate
+    from rac.training.settings import Optimisation
 
 
 def validation_of(run: RunDirectory, tokenizer: Any, settings: Any, *, grounded: bool = True) -> Validate | None:
@@ -60,6 +62,11 @@ def validation_of(run: RunDirectory, tokenizer: Any, settings: Any, *, grounded:
         return judge(questions, asked, tell_apart=recipe.pairs.tell_apart)
 
     return validate
+
+
+def validation_inputs(recipe: Recipe, settings: Optimisation) -> dict[str, Any]:
+    """Return what a validated training depends on beside its own section, for the identity of its stage."""
+    return {"tell_apart": True} if settings.validations and recipe.pairs.tell_apart else {}
 
 
 def judge(
