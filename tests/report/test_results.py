@@ -104,6 +104,13 @@ def test_other_benchmarks_are_held_against_grounded_only(tmp_path: Path) -> None
     assert page.splitlines()[2].startswith("On sharc (white-sharc), 2 of 3 bars are met")
 
 
+def test_a_benchmark_without_retrieved_passages_is_judged_by_its_gold_ones(tmp_path: Path) -> None:
+    run = finished_run(
+        tmp_path / "a", ["grounded", "rac"], score, source="pacific", name="pacific", queries=24, sources=("gold",)
+    )
+    assert verdicts(bars_of(read_json(run / "metrics.json"), "pacific"))["headline: rac against grounded"] is True
+
+
 def test_over_all_other_benchmarks_one_significant_gain_is_wanted(tmp_path: Path) -> None:
     systems = ["grounded", "rac", "gold"]
     runs = {

@@ -67,7 +67,12 @@ def bars_of(metrics: Mapping[str, Any], source: str) -> list[Bar]:
     tables = _Tables(metrics)
     if source == MAIN:
         return [*_order(tables), *_shares(tables), *_overlap(tables), _options(tables), *_template(tables)]
-    return _other(tables)
+    return _other(tables, first_source(metrics))
+
+
+def first_source(metrics: Mapping[str, Any]) -> str:
+    """Return the D of a run's first table: the one that counts where a run has no retrieved passages."""
+    return str(metrics["tables"][0].get("passages", "retrieved"))
 
 
 def _order(tables: _Tables) -> list[Bar]:
@@ -153,9 +158,9 @@ def _template(tables: _Tables) -> list[Bar]:
     ]
 
 
-def _other(tables: _Tables) -> list[Bar]:
+def _other(tables: _Tables, source: str) -> list[Bar]:
     bars = []
-    found = tables.difference("headline", "rac", "grounded")
+    found = tables.difference("headline", "rac", "grounded", source)
     name, wanted = "headline: rac against grounded", "not lower"
     if found is None:
         bars.append(Bar(name, wanted, "not measured", None))
@@ -163,7 +168,7 @@ def _other(tables: _Tables) -> list[Bar]:
         sure = ", significant" if found[0] > 0 and found[1] is not None and found[1] < ALPHA else ""
         bars.append(Bar(name, wanted, f"{found[0]:+.3f} ({_p(found[1])}{sure})", found[0] >= 0))
     for metric, called in (("rouge_l", "ROUGE-L"), ("info", "informativeness")):
-        found = tables.difference(metric, "rac", "grounded")
+        found = tables.difference(metric, "rac", "grounded", source)
         name, wanted = f"{called}: rac against grounded", "no significant loss"
         if found is None:
             bars.append(Bar(name, wanted, "not measured", None))
@@ -179,7 +184,10 @@ def over_all(found: Mapping[str, Mapping[str, Any]]) -> list[Bar]:
     Args:
         found: Name of a run -> the content of its ``metrics.json``.
     """
-    differences = {name: _Tables(metrics).difference("headline", "rac", "grounded") for name, metrics in found.items()}
+    differences = {
+        name: _Tables(metrics).difference("headline", "rac", "grounded", first_source(metrics))
+        for name, metrics in found.items()
+    }
     measured = {name: one for name, one in differences.items() if one is not None}
     if len(measured) < 2:
         return []
@@ -228,7 +236,7 @@ def rivals_of(metrics: Mapping[str, Any], seconds: Mapping[str, float]) -> list[
         seconds: System -> time to ask all queries.
     """
     tables = _Tables(metrics)
-    source = metrics["tables"][0].get("passages", "retrieved")
+    source = first_source(metrics)
     found = []
     for system in RIVALS:
         one = tables.difference("headline", system, "rac", source)

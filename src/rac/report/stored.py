@@ -99,6 +99,7 @@ def load(path: Path | str) -> StoredRun:
         raise DataError(path / "metrics.json", "is not of a run; give a run directory", field="signatures")
     examples = {e.id: e for e in _examples(path)}
     retrieved = read_json(path / "retrieved.json")
+    recipe = load_recipe(path / "recipe.yaml")
     asked: dict[str, list[Asked]] = {}
     scores: dict[str, dict[str, dict[str, list[float | None]]]] = {}
     for source in metrics["signatures"]:
@@ -107,7 +108,8 @@ def load(path: Path | str) -> StoredRun:
         asked[source] = []
         for place, row in enumerate(rows[systems[0]]):
             example = examples[row["id"]]
-            shown = retrieved[example.id] if source == "retrieved" else list(example.gold_ids)
+            gold = [p.id for p in example.passages[: recipe.prompt.top_k]]
+            shown = retrieved[example.id] if source == "retrieved" else gold
             asked[source].append(
                 Asked(
                     example.id,
@@ -125,7 +127,7 @@ def load(path: Path | str) -> StoredRun:
     stages = {p.stem: read_json(p) for p in sorted((path / "stages").glob("*.json"))}
     elsewhere = read_json(path / "run.json").get("models_of")
     trained = load_recipe((path / elsewhere).resolve() / "recipe.yaml").name if elsewhere else ""
-    return StoredRun(path, load_recipe(path / "recipe.yaml"), metrics, stages, asked, scores, trained)
+    return StoredRun(path, recipe, metrics, stages, asked, scores, trained)
 
 
 def _examples(path: Path) -> list[ClarificationExample]:
