@@ -80,6 +80,26 @@ def test_options_tell_passages_apart_if_each_rules_one_out() -> None:
     assert missing.carriers == [(0,), ()] and missing.apart  # unsupported is one fault, not two
 
 
+def test_an_option_that_leaves_the_query_tells_its_readings_not_apart() -> None:
+    war = [
+        Passage(id="funk", title="War", types=("funk band",), text="War is an American funk band."),
+        Passage(id="metal", title="War", types=("metal band",), text="War is a Swedish metal band."),
+        Passage(id="act", title="ACT Music", types=("record label",), text="ACT Music is a German record label."),
+    ]
+    query = "Who is War's record label?"
+    scorer = SelectionScorer()
+    readings = scorer.score("Do you mean the funk band War or the metal band War?", query, war)
+    assert readings.good and readings.readings == (0, 1) and readings.apart
+    leaves = scorer.score("Do you mean the funk band War or German label ACT Music?", query, war)
+    assert leaves.good and not leaves.apart
+    # Where at most one passage has the query's name, all are readings: "King" may be a king of any name.
+    alone = scorer.score("Do you mean the funk band War or German label ACT Music?", query, [war[0], war[2]])
+    assert alone.readings == (0, 1) and alone.apart
+    # What a reading carries beside other passages is judged by the readings alone.
+    both = [*war, Passage(id="list", title="Funk bands", text="American and Swedish funk band and metal band list.")]
+    assert scorer.score("Do you mean the funk band War or the metal band War?", query, both).apart
+
+
 def test_near_numbers_are_unsupported() -> None:
     assert score("Do you mean the 1982 ship or the band?").good
     assert not score("Do you mean the 1984 ship or the band?").good

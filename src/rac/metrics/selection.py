@@ -16,7 +16,7 @@ from rac.metrics.lexical import PassageWords, Span, matched_spans, prepare, shar
 from rac.metrics.text import content_keys, content_words
 from rac.records import Passage
 
-SELECTION_VERSION = "selection-2"
+SELECTION_VERSION = "selection-3"
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class SelectionScore:
         evidence: Per option the best passage and the matched words; None where no passage has any of its words.
         distinct: Whether no option is offered twice (same words outside query and frame).
         carriers: Per option the positions in D of all passages that carry it.
+        readings: The positions in D of the passages that the query may mean: those whose title it has in full where
+            there are two or more, else all.
         good: Whether there are at least ``min_options`` options, all supported and distinct.
         reason: Why it is not good; "" if it is.
     """
@@ -53,16 +55,18 @@ class SelectionScore:
     good: bool
     reason: str = ""
     carriers: list[tuple[int, ...]] = field(default_factory=list)
+    readings: tuple[int, ...] = ()
 
     @property
     def apart(self) -> bool:
-        """Whether every option rules out a passage that another one leaves: a faithful "album or 1990 album" does not.
+        """Whether the options tell the query's readings apart: a faithful "album or 1990 album" does not.
 
-        Neither of two options may be carried by all passages that carry the other; one that no passage carries is a
-        fault of another kind and does not count here.
+        Every option must be carried by a reading (of a query about the band War, "the label ACT" leaves it), and
+        neither of two by all readings that carry the other. One that no passage carries is a fault of another kind and
+        does not count here.
         """
-        sets = [set(own) for own in self.carriers if own]
-        return not any(sets[i] <= sets[j] for i in range(len(sets)) for j in range(len(sets)) if i != j)
+        sets = [{i for i in own if i in self.readings} for own in self.carriers if own]
+        return all(sets) and not any(sets[i] <= sets[j] for i in range(len(sets)) for j in range(len(sets)) if i != j)
 
 
 class SelectionScorer:
@@ -89,7 +93,8 @@ class SelectionScorer:
         prepared = [prepare(p) for p in passages]
         query_keys = content_keys(query)
         # Names are titles that the query has in full.
-        names = {key for passage in prepared if query_keys.issuperset(passage.name) for key in passage.name}
+        named = [i for i, passage in enumerate(prepared) if passage.name and query_keys.issuperset(passage.name)]
+        names = {key for i in named for key in prepared[i].name}
         shares: list[float] = []
         evidence: list[Evidence | None] = []
         carriers: list[tuple[int, ...]] = []
@@ -123,6 +128,7 @@ class SelectionScorer:
             good=not reason,
             reason=reason,
             carriers=carriers,
+            readings=tuple(named) if len(named) > 1 else tuple(range(len(passages))),
         )
 
     def score_all(self, questions: Sequence[str], query: str, passages: Sequence[Passage]) -> list[SelectionScore]:
