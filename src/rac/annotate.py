@@ -138,7 +138,7 @@ def items_of(asked: Sequence[Asked], seed: int) -> dict[str, dict[str, Any]]:
     """Return item name -> what is asked and by whom; names tell nothing and are the same for the same seed."""
     items: dict[str, dict[str, Any]] = {}
     for a in sorted(asked, key=lambda a: (a.id, a.system)):
-        passages = _passages_text(a.passages)
+        passages = passages_text(a.passages)
         name = sha256_json([seed, a.id, a.question, passages])[:12]
         item = items.setdefault(
             name,
@@ -150,7 +150,8 @@ def items_of(asked: Sequence[Asked], seed: int) -> dict[str, dict[str, Any]]:
     return items
 
 
-def _passages_text(passages: Sequence[Passage]) -> str:
+def passages_text(passages: Sequence[Passage]) -> str:
+    """Return D as a sheet shows it: numbered, with what each passage is."""
     lines = []
     for number, p in enumerate(passages, start=1):
         labels = ", ".join([*p.types, *([p.description] if p.description else [])])
@@ -159,13 +160,15 @@ def _passages_text(passages: Sequence[Passage]) -> str:
     return "\n".join(lines)
 
 
-def sheet_text(items: Sequence[Mapping[str, Any]], columns: Sequence[str] = COLUMNS) -> str:
-    """Return a sheet as CSV: one row an item, the columns behind ``question`` empty."""
+def sheet_text(
+    items: Sequence[Mapping[str, Any]], columns: Sequence[str] = COLUMNS, *, given: Sequence[str] = COLUMNS[1:4]
+) -> str:
+    """Return a sheet as CSV: one row an item, its ``name``, what is ``given`` of it, and the other columns empty."""
     handle = io.StringIO(newline="")
     writer = csv.writer(handle)
     writer.writerow(columns)
     for item in items:
-        row = [item["name"], *(safe_cell(item[name]) for name in ("query", "passages", "question"))]
+        row = [item["name"], *(safe_cell(item[name]) for name in given)]
         writer.writerow([*row, *([""] * (len(columns) - len(row)))])
     # Spreadsheets take a file without a byte-order mark for a local encoding.
     return "\ufeff" + handle.getvalue()
