@@ -64,8 +64,8 @@ class Pairs(BaseModel):
     )
     tell_apart: bool = Field(
         False,
-        description="Count an option that fits every passage that another option fits (`album or 1990 album`) as a "
-        "faulty one: the answer would not tell the passages apart.",
+        description="Count an option as faulty that fits every passage that another one fits (`album or 1990 album`), "
+        "or that leaves what the query names: the answer would not tell the passages that it may mean apart.",
     )
     gold_only_share: float = Field(
         0.0,
