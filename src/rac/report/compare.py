@@ -159,12 +159,15 @@ def _load_run(path: Path, passages: str | None) -> list[ScoredSystem]:
     if source not in signatures:
         raise UserError(f"{path} was not scored against D '{source}'; {did_you_mean(source, signatures)}")
     clusters = _run_clusters(path / "examples" / "evaluation.jsonl")
+    # A system that the recipe no longer asks keeps its file, whose scores the signature says nothing about.
+    tables = [table for table in metrics["tables"] if table.get("passages", source) == source]
     found = []
-    for scores in sorted((path / "scores" / source).glob("*.jsonl")):
+    for system in dict.fromkeys(name for table in tables for name in table["systems"]):
+        scores = path / "scores" / source / f"{system}.jsonl"
         rows = _read_rows(scores)
         found.append(
             ScoredSystem(
-                scores.stem,
+                system,
                 path,
                 signatures[source],
                 rows,
@@ -172,8 +175,7 @@ def _load_run(path: Path, passages: str | None) -> list[ScoredSystem]:
                 tuple(metrics["notes"]),
             )
         )
-    order = [name for table in metrics["tables"] for name in table["systems"]]
-    return sorted(found, key=lambda system: order.index(system.name) if system.name in order else len(order))
+    return found
 
 
 def _load_evaluation(path: Path, passages: str | None) -> list[ScoredSystem]:
