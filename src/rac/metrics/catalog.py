@@ -1,5 +1,4 @@
-"""What each metric is called, which way it is better, what it measures and what fools it: for tables, pages and "
-"help."""
+"""What each metric is called, which way it is better, what it measures and what fools it: for tables, pages, help."""
 
 from __future__ import annotations
 

@@ -22,8 +22,7 @@ FRAME_KEYS = content_keys(
 """Content words that only ask; they are nothing that a passage could support."""
 
 LIGHT_KEYS = content_keys("located situated based named called titled place known made produced created listed")
-"""Words that join an option to its attribute ("the school located in X"); they count only where nothing else is "
-"left."""
+"""Words that join an option to its attribute ("the school located in X"); they count where nothing else is left."""
 
 
 @dataclass(frozen=True)

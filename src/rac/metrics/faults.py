@@ -42,8 +42,7 @@ EMPTY_QUESTIONS = (
     "what it "
     "is that you are asking about when you say that?",
 )
-"""Questions that commit to nothing, from 4 to 32 words, so that neither length nor overlap with the query gives "
-"them away."""
+"""Questions that commit to nothing, from 4 to 32 words: neither length nor overlap with the query gives them away."""
 _REWORDED = (
     "Is it {1} or {0} that you are interested in?",
     "Are you looking for {1} or for {0}?",

@@ -78,8 +78,7 @@ class PassageWords:
         return any(candidate in self.keys for candidate in match_keys(term))
 
     def lacks_type(self, type_terms: Sequence[str]) -> bool:
-        """Whether no type of the passage has all words of a type; of a passage without types, whether its words "
-        "lack one."""
+        """Whether no type of the passage has all words of a type; of one without types, whether its words lack one."""
         wanted = set(type_terms)
         if self.type_keys:
             return not any(wanted <= keys for keys in self.type_keys)

@@ -40,7 +40,7 @@ def summary_table(
         items: system -> scored items (``id`` and one key per metric); every system has the same ids.
         clusters: id -> cluster, the unit of resampling.
         seed: Of the resampling.
-        resamples: Number of resamples behind each interval.
+        resamples: Number of resamples behind each mean's interval; a difference has ``RESAMPLES``.
         extra: Further keys of the table.
         metrics: Names of the metrics; all if empty.
         alpha: Level of significance after Holm's correction.

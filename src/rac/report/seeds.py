@@ -31,7 +31,10 @@ class SeedTable:
 
 
 def groups_of_seeds(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
-    """Return the runs by recipe: those that differ in the seed only, have one name and asked the same queries."""
+    """Return the runs in groups: of one name, scored alike, over the same queries, each with a seed of its own.
+
+    Their recipes are not compared: runs that differ in more than the seed need names of their own.
+    """
     found: dict[Any, list[StoredRun]] = {}
     for run in runs:
         source = next(iter(run.asked))

@@ -16,10 +16,11 @@ class TrainingRecord:
         steps: Optimiser steps of the whole training.
         prompts: Prompts in the data.
         questions: Questions in the data.
-        tokens: Tokens that the model read, padding not counted.
+        tokens: Tokens of all trees that were read, each with its whole prompt: what trees of one row have in common,
+            which is computed once, counts for each of them, and padding does not.
         target_tokens: Question tokens that were learned from.
         seconds: Time in optimiser steps, over all starts; checkpoints and validation not counted.
-        first_loss: Mean loss of the first tenth of the steps.
+        first_loss: Mean loss of the first tenth of the log's lines, at least one.
         last_loss: Mean loss of the last tenth.
         clipped: Steps whose gradient was cut to ``max_grad_norm``.
         path: ``trees`` or ``plain``.
