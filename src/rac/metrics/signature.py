@@ -26,8 +26,3 @@ def signature(*, fit: str, tau: float, passages: str, nli: str = "nli:none", spl
 def full(metric: str, rest: str) -> str:
     """Return the signature of one score: the metric's name and what made it."""
     return f"{metric}|{rest}"
-
-
-def matches(left: str, right: str) -> bool:
-    """Whether two scores may be compared."""
-    return left == right

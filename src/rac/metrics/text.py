@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -193,8 +192,8 @@ def content_keys(text: str) -> set[str]:
 def match_keys(term: str) -> tuple[str, ...]:
     """Return the keys under which a term may stand in a passage, the term itself first.
 
-    Besides the key itself: the verb of an agent noun ("director": "directed"), and the noun of a compound number
-    ("1980s": "1985" does not match, "1980" does not either).
+    Besides the key itself: the verb of an agent noun ("director": "directed"). A decade matches itself only: "1980s"
+    neither "1980" nor "1985".
     """
     options = [term]
     if len(term) > 5 and term.endswith(("er", "or")):
@@ -225,8 +224,3 @@ def language_problem(text: str) -> str | None:
         if foreign > max(1, english) and foreign >= 0.4 * len(found):
             return "language"
     return None
-
-
-def numbers(found: Iterable[Word]) -> list[str]:
-    """Return the keys of those words that are numbers."""
-    return [w.key for w in found if w.is_number]
