@@ -286,6 +286,30 @@ def test_stream(fake: FakeServer) -> None:
             list(asking.stream(chat("a")))
 
 
+def test_chunks_without_a_choice_or_a_delta_are_passed_over(fake: FakeServer) -> None:
+    events: list[dict[str, Any]] = [
+        {"choices": [], "prompt_filter_results": []},
+        {"choices": [{"delta": {"content": "A or B?"}}]},
+        {"choices": [{"delta": None, "finish_reason": "stop"}]},
+        {"choices": [], "usage": {"prompt_tokens": 3}},
+    ]
+    text = "".join(f"data: {json.dumps(e)}\n\n" for e in events) + "data: [DONE]\n\n"
+    fake.script = lambda body, number: (200, {"Content-Type": "text/event-stream"}, text)
+    with generator(fake) as asking:
+        assert list(asking.stream(chat("a"))) == ["A or B?"]
+        fake.script = lambda body, number: (200, {}, 'data: {"error": "overloaded"}\n\n')
+        with pytest.raises(BackendError, match="something else than a chat completion"):
+            list(asking.stream(chat("a")))
+
+
+def test_usage_without_numbers_is_estimated(fake: FakeServer) -> None:
+    usage: Any = {"prompt_tokens": 7, "completion_tokens": None}
+    fake.script = lambda body, number: completion("A or B?", usage=usage)
+    with generator(fake) as asking:
+        assert asking.greedy([chat("a")])[0].text == "A or B?"
+        assert (asking.spending.input_tokens, asking.spending.output_tokens) == (7, asking.max_new_tokens)
+
+
 def test_null_content_is_an_empty_question(fake: FakeServer) -> None:
     fake.script = lambda body, number: (
         200,

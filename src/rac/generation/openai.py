@@ -207,7 +207,9 @@ class OpenAIGenerator:
                     data = line[5:].strip()
                     if data == "[DONE]":
                         return
-                    piece = self._parse(data, "choices")[0].get("delta", {}).get("content")
+                    # Some servers send what they think of the prompt, or the usage, in a chunk without a choice.
+                    choices = self._parse(data, "choices", least=0)
+                    piece = (choices[0].get("delta") or {}).get("content") if choices else None
                     if piece:
                         pieces += 1
                         used = (reserved[0], pieces)
@@ -258,7 +260,7 @@ class OpenAIGenerator:
                 choices = answer["choices"][:n]
                 usage = answer.get("usage") or {}
                 used = (
-                    int(usage.get("prompt_tokens", reserved[0])), int(usage.get("completion_tokens", reserved[1]))
+                    _count(usage.get("prompt_tokens"), reserved[0]), _count(usage.get("completion_tokens"), reserved[1])
                 )  # fmt: skip
                 return [_candidate(choice) for choice in choices]
             except BackendError as error:
@@ -300,13 +302,13 @@ class OpenAIGenerator:
         self._parse(response.text, "choices")
         return dict(response.json())
 
-    def _parse(self, text: str, key: str) -> list[dict[str, Any]]:
-        """Return a list of objects under ``key`` of a JSON text."""
+    def _parse(self, text: str, key: str, *, least: int = 1) -> list[dict[str, Any]]:
+        """Return a list of at least ``least`` objects under ``key`` of a JSON text."""
         try:
             value = json.loads(text)[key]
         except (ValueError, KeyError, TypeError, RecursionError):
             value = None
-        if not isinstance(value, list) or not value or not all(isinstance(v, dict) for v in value):
+        if not isinstance(value, list) or len(value) < least or not all(isinstance(v, dict) for v in value):
             raise BackendError(
                 f"{self.settings.url} answered with something else than a chat completion: it must be an "
                 "OpenAI-compatible server, and the address usually ends in /v1",
@@ -340,6 +342,11 @@ def _candidate(choice: dict[str, Any]) -> Candidate:
     message = choice.get("message")
     text = message.get("content") if isinstance(message, dict) else None
     return Candidate(str(text or "").strip(), [], math.nan, choice.get("finish_reason") == "stop")
+
+
+def _count(value: Any, otherwise: int) -> int:
+    """Return a number of tokens as a server gives it, ``otherwise`` where it gives none."""
+    return value if isinstance(value, int) else otherwise
 
 
 def _retry_after(value: str | None) -> float:
