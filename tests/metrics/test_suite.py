@@ -90,6 +90,15 @@ def test_the_summary_counts_what_is_unscored() -> None:
     assert [r["id"] for r in result.per_item] == ["q1", "q2", "q3"]
 
 
+def test_a_query_without_a_question_adds_no_metric_that_was_not_computed() -> None:
+    asked = [Prediction(id="q1", question=GOOD)]
+    whole, part = evaluate(asked, [example("q1")]), evaluate(asked, [example("q1"), example("q2")])
+    assert "embedding" not in whole.summary and "delta_ndcg" not in whole.summary
+    assert set(part.summary) == set(whole.summary)
+    assert all(set(row["unscored"]) <= set(whole.summary) for row in part.per_item)
+    assert set(part.per_item[1]["unscored"]) == set(whole.summary)
+
+
 def test_which_d_counts() -> None:
     other = Passage(id="p3", title="Luna", types=("opera",), text="An opera.")
     own = Prediction(id="q1", question="Do you mean the opera Luna?", passages=(other,))

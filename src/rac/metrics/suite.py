@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rac.errors import UserError
 from rac.metrics import columns
+from rac.metrics.catalog import METRICS
 from rac.metrics.claims import RULES_VERSION, Claim, claims, unreadable
 from rac.metrics.columns import Scored, Searchable
 from rac.metrics.entailment import PairRecorder
@@ -130,8 +131,8 @@ def evaluate(
         ),
         settings, fit, entailment, index,
     )  # fmt: skip
-    _count_unscored(rows)
-    metrics = [name for name in _metric_names(rows) if any(name in row for row in rows)]
+    metrics = [name for name in METRICS if any(name in row for row in rows)]
+    _count_unscored(rows, metrics)
     clusters = [e.cluster for e in examples]
     summary = {
         name: bootstrap_ci([row.get(name) for row in rows], clusters, settings.seed).to_dict() for name in metrics
@@ -331,25 +332,11 @@ def _add_columns(
         columns.add_retrieval_gain(scored, index, fit, entailment)
 
 
-def _metric_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    from rac.metrics.catalog import METRICS
-
-    return list(METRICS)
-
-
-def _count_unscored(rows: list[dict[str, Any]]) -> None:
-    """Give every metric that an item lacks a reason."""
+def _count_unscored(rows: list[dict[str, Any]], metrics: Sequence[str]) -> None:
+    """Give every metric that was computed and that an item lacks a reason."""
     for row in rows:
-        present = {name for other in rows[:1] for name in other} | set(row)
-        missing = {}
-        for name in _metric_names(rows):
-            if row.get(name) is not None:
-                continue
-            if name in present or row["reason"] == "no-prediction":
-                missing[name] = row["reason"] or _REASONS.get(name, "not-applicable")
-            if row["reason"] == "no-prediction":
-                row.setdefault(name, None)
-        row["unscored"] = missing
+        missing = [name for name in metrics if row.setdefault(name, None) is None]
+        row["unscored"] = {name: row["reason"] or _REASONS.get(name, "not-applicable") for name in missing}
 
 
 _REASONS = {
