@@ -88,6 +88,14 @@ def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "locked\n"
 
 
+def test_a_refused_command_leaves_the_recipe_of_the_one_at_work(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "run", Recipe(name="at-work"))
+    with run.lock(), pytest.raises(UserError, match="another process is working on"):
+        RunDirectory(run.path, Recipe(name="refused"))
+    assert RunDirectory(run.path).recipe.name == "at-work"
+    assert RunDirectory(run.path, Recipe(name="later")).recipe.name == "later"
+
+
 def test_lines_survive_a_kill_in_mid_write(tmp_path: Path) -> None:
     path = tmp_path / "work/lines.jsonl"
     lines = ResumableLines(path, "d1")

@@ -65,7 +65,8 @@ class RunDirectory:
         trained: The run that the models are of: itself, but for a transfer.
 
     Raises:
-        UserError: if the directory is something else, or of another schema version.
+        UserError: if the directory is something else or of another schema version, or if a recipe is given while
+            another process works there.
     """
 
     def __init__(self, path: Path | str, recipe: Recipe | None = None, *, trained: RunDirectory | None = None) -> None:
@@ -99,7 +100,9 @@ class RunDirectory:
         elsewhere = read_json(marker).get("models_of")
         self.trained: RunDirectory = self if elsewhere is None else RunDirectory((self.path / elsewhere).resolve())
         if recipe is not None:
-            write_text(self.path / "recipe.yaml", recipe.to_yaml())
+            # A command that will be refused must leave the recipe of the one that is at work as it is.
+            with self.lock():
+                write_text(self.path / "recipe.yaml", recipe.to_yaml())
             self.recipe = recipe
         else:
             from rac.config import load_recipe
