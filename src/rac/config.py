@@ -27,7 +27,11 @@ from rac.training.settings import Stage1, Stage2
 RECIPE_SCHEMA = 1
 _ADDED_LATER = {"data": ("also", "fold", "held_out")}
 """Keys that did not exist at first. At their defaults they are left out of hashes, so that finished stages are kept."""
-_NOT_HASHED = {"training": ("keep_memory",), "preference": ("rounds", "keep_memory")}
+_NOT_HASHED = {
+    "data": ("unlabelled_queries",),
+    "training": ("keep_memory",),
+    "preference": ("rounds", "unlabelled_rounds", "keep_memory"),
+}
 """Keys that say which stages there are, or how fast they run, and change nothing in what comes out of any of them."""
 
 
@@ -62,6 +66,12 @@ class Data(Section):
     train_queries: int | None = Field(None, ge=1, description="Training queries to use at most; empty: all.")
     stage2_share: float = Field(
         1 / 3, gt=0, lt=1, description="Share of the training queries kept for pairs: stage 1 never sees them."
+    )
+    unlabelled_queries: int | None = Field(
+        None,
+        ge=1,
+        description="Further training queries, with or without a gold question, for `preference.unlabelled_rounds` at "
+        "most; empty: all that no other part uses.",
     )
     questions_per_query: int | None = Field(
         None, ge=1, description="Gold questions of a query used in stage 1 at most; empty: all."
@@ -215,7 +225,7 @@ class Recipe(Section):
                 "openai.model: the system `openai` is asked for, but no model is named; give the model's name on the "
                 "server at openai.url"
             )
-        if "rac-round-1" in self.evaluation.systems and self.preference.rounds == 1:
+        if "rac-round-1" in self.evaluation.systems and self.preference.rounds + self.preference.unlabelled_rounds == 1:
             raise ValueError(
                 "evaluation.systems: with one round `rac-round-1` is `rac` itself; leave it out, or set "
                 "preference.rounds: 2"

@@ -4,48 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from rac.config import Recipe
 from rac.errors import UserError
-from rac.files import read_json, read_records, write_records
+from rac.files import read_json, read_records
 from rac.pipeline.crossfit import crossfit
 from rac.pipeline.data import data_stage, index_stage, load_examples, load_retrieved, retrieve_stage
 from rac.pipeline.pooling import pool
 from rac.pipeline.predictions import predict_stages
 from rac.pipeline.run_directory import RunDirectory
 from rac.pipeline.splitting import evaluation_only, split_examples
-from rac.records import ClarificationExample, Passage, Prediction
-
-
-def examples(prefix: str, count: int, split: str = "", *, group: str = "") -> list[ClarificationExample]:
-    """Examples in groups of two, each with two passages of its own."""
-    found = []
-    for number in range(count):
-        name = f"{prefix}{number}"
-        passages = tuple(
-            Passage(id=f"{name}-{kind}", title=f"{name.title()} ({kind})", text=f"{name} is a {kind}.", types=(kind,))
-            for kind in ("film", "book")
-        )
-        found.append(
-            ClarificationExample(
-                id=name, query=f"who made {name}", questions=(f"Do you mean the film or the book {name}?",),
-                passages=passages, group=group or f"{prefix}-group-{number // 2}", split=split,
-            )
-        )  # fmt: skip
-    return found
-
-
-def source(path: Path, *parts: list[ClarificationExample]) -> str:
-    write_records(path, [e for part in parts for e in part])
-    return str(path)
-
-
-def recipe(data: dict[str, Any], **more: Any) -> Recipe:
-    evaluation = {"systems": ["template", "gold"], "bootstrap_samples": 100, "nli": "none"}
-    return Recipe.model_validate({"data": data, "prompt": {"top_k": 2}, "evaluation": evaluation, **more})
+from rac.records import ClarificationExample, Prediction
+from sources_support import examples, ids, recipe, source
 
 
 def asked(run: RunDirectory) -> RunDirectory:
@@ -54,10 +25,6 @@ def asked(run: RunDirectory) -> RunDirectory:
     retrieve_stage(run)
     predict_stages(run)
     return run
-
-
-def ids(found: list[ClarificationExample]) -> set[str]:
-    return {e.id for e in found}
 
 
 def test_folds_hold_every_query_out_once_and_keep_groups_together() -> None:

@@ -84,6 +84,15 @@ def test_best_of_n_takes_the_good_sample_most_like_gold() -> None:
     assert pairs[0].chosen == like
 
 
+def test_without_gold_the_good_sample_most_like_the_others_is_chosen() -> None:
+    odd = "Which one, the game Rescue or the book Rescue, did you have in mind?"
+    usual = "Do you mean the game Rescue or else the book Rescue?"
+    pairs, counts = make(Pairs(negatives=("grounded",)), source(gold=(), grounded=(odd, usual, GAME_BOOK, FILM)))
+    assert pairs[0].chosen in (usual, GAME_BOOK) and counts["C+ best-of-n"] == 1
+    alone, _ = make(Pairs(negatives=("grounded",)), source(gold=(), grounded=(odd, FILM)))
+    assert alone[0].chosen == odd
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_options_that_say_what_a_thing_is_come_first(first: bool) -> None:
     """The real scorer, since only it knows that "non book" is another kind of claim."""

@@ -22,7 +22,7 @@ def run_recipe(recipe: Recipe, path: Path | str, *, until: Until | str = "report
     Returns:
         The run directory.
     """
-    from rac.pipeline import data, evaluation, preference, training
+    from rac.pipeline import data, evaluation, preference, training, unlabelled
     from rac.pipeline.models import needs
 
     run = RunDirectory(path, recipe)
@@ -36,6 +36,8 @@ def run_recipe(recipe: Recipe, path: Path | str, *, until: Until | str = "report
         training.supervised_stage(run, "grounded")
         if until == "grounded":
             return run
+        if recipe.preference.unlabelled_rounds:
+            unlabelled.unlabelled_stage(run)
         for variant in preference.round_variants(recipe):
             preference.pairs_stage(run, variant)
             if until == "pairs":

@@ -8,17 +8,18 @@ stage-1 models, so their difference is that of the pairs.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rac.config import Recipe
 from rac.errors import UserError
 from rac.files import read_records, write_records
 from rac.models import load_tokenizer
-from rac.pipeline.models import load_run_model
+from rac.pipeline.models import all_rounds, load_run_model
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.pipeline.samples import sample_questions
 from rac.pipeline.training import ground
+from rac.pipeline.unlabelled import UNLABELLED
 from rac.pipeline.validation import validation_of
 from rac.prompting import build_prompt, encode_question
 from rac.records import PreferencePair
@@ -39,6 +40,8 @@ class Variant:
         settings: How pairs are made.
         seed: Of samples, edits and training.
         all_queries: Use queries whose gold questions D does not support, too: nothing is taken from gold.
+        split: Which queries it asks.
+        part: (I, K): every K-th of them from the I-th on, so that further rounds see queries that none before has.
     """
 
     model: str
@@ -47,6 +50,8 @@ class Variant:
     settings: Pairs
     seed: int
     all_queries: bool = False
+    split: str = "pairs"
+    part: tuple[int, int] = (0, 1)
 
     @property
     def is_first(self) -> bool:
@@ -55,16 +60,20 @@ class Variant:
 
 
 def round_variant(recipe: Recipe, number: int) -> Variant:
-    """Return a round of the recipe, from 1."""
+    """Return a round of the recipe, from 1; those on unlabelled queries follow the others and share these out."""
     if number == 1:
         return Variant("rac", "pairs", "grounded", recipe.pairs, recipe.seed)
     start = "rac" if number == 2 else f"rac-{number - 1}"
-    return Variant(f"rac-{number}", f"pairs-{number}", start, recipe.pairs, recipe.seed + number - 1)
+    variant = Variant(f"rac-{number}", f"pairs-{number}", start, recipe.pairs, recipe.seed + number - 1)
+    further = number - recipe.preference.rounds
+    if further < 1:
+        return variant
+    return replace(variant, split=UNLABELLED, part=(further - 1, recipe.preference.unlabelled_rounds))
 
 
 def round_variants(recipe: Recipe) -> list[Variant]:
     """Return the rounds of the recipe, in order."""
-    return [round_variant(recipe, number) for number in range(1, 1 + recipe.preference.rounds)]
+    return [round_variant(recipe, number) for number in range(1, 1 + all_rounds(recipe))]
 
 
 def paper_variant(recipe: Recipe) -> Variant:
@@ -84,7 +93,7 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
 
         counts: Counter[str] = Counter()
         groundings = ground(
-            run, "pairs", counts, supported_only=False if variant.all_queries else None,
+            run, variant.split, counts, part=variant.part, supported_only=False if variant.all_queries else None,
             gold_only=settings.gold_only_share, seed=variant.seed,
         )  # fmt: skip
         tokenizer = load_tokenizer(recipe.model.base)
@@ -118,7 +127,7 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
         write_records(run / f"{variant.pairs}.jsonl", pairs)
         return Stage([f"{variant.pairs}.jsonl"], {"pairs": len(pairs), **counts, "made": made})
 
-    upstream = ["data", "retrieve"]
+    upstream = ["data", "retrieve", *([UNLABELLED] if variant.split == UNLABELLED else [])]
     upstream += [variant.start] if settings.needs_grounded else []
     upstream += ["ungrounded"] if settings.needs_ungrounded else []
     inputs: dict[str, Any] = {
@@ -129,6 +138,7 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
         "max_new_tokens": recipe.evaluation.max_new_tokens,
     }
     if not variant.is_first:
+        inputs |= {"part": variant.part} if variant.split == UNLABELLED else {}
         inputs |= {"variant": variant.pairs, "settings": settings.model_dump(mode="json"), "seed": variant.seed}
         inputs["recipe"] = recipe.digest("prompt", "seed")
     return run.run(

@@ -20,7 +20,7 @@ from rac.config import Recipe, find_recipe, load_recipe, overridden
 from rac.errors import UserError
 from rac.files import atomic_path, write_json, write_text
 from rac.pipeline import run_recipe
-from rac.pipeline.models import rounds_of
+from rac.pipeline.preference import round_variants
 from rac.pipeline.run_directory import RunDirectory
 from rac.pipeline.screening_settings import BASELINE, Screening, slug
 from rac.report.compare import compare_scored, load_systems
@@ -127,8 +127,9 @@ def _question(screening: Screening, question: str, folder: Path) -> dict[str, An
 
 def _cost(run: RunDirectory) -> dict[str, Any]:
     """Return the pairs and the training of stage 2, over all rounds."""
-    pairs = [run.record("pairs" if n == 1 else f"pairs-{n}") for n in range(1, 1 + run.recipe.preference.rounds)]
-    models = [run.record(name) for name in rounds_of(run.recipe)]
+    rounds = round_variants(run.recipe)
+    pairs = [run.record(variant.pairs) for variant in rounds]
+    models = [run.record(variant.model) for variant in rounds]
     return {
         "pairs": sum(r["counts"]["pairs"] for r in pairs if r),
         "seconds": round(sum(r["seconds"] for r in (*pairs, *models) if r)),

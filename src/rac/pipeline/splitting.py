@@ -53,9 +53,9 @@ def split_examples(by_split: BySplit, recipe: Recipe) -> BySplit:
     train = without_clusters_of(train, held_out)
     if not validation:
         train, validation = _split_off(train, 0.1, recipe.seed, "validation")
-    train = _limit(train, recipe.data.train_queries, recipe.seed, "train")
+    train = limited(train, recipe.data.train_queries, recipe.seed, "train")
     stage1, pairs = _split_off(train, recipe.data.stage2_share, recipe.seed, "pairs")
-    evaluation = _limit(held_out, recipe.data.evaluation_queries, recipe.seed, "evaluation")
+    evaluation = limited(held_out, recipe.data.evaluation_queries, recipe.seed, "evaluation")
     parts = {"train": stage1, "pairs": pairs, "validation": validation, "evaluation": evaluation}
     for name, needed in (("train", "to train on"), ("pairs", "to make pairs from"), ("evaluation", "to evaluate")):
         if not parts[name]:
@@ -96,7 +96,7 @@ def evaluation_only(
             f"the source '{recipe.data.source}' has no query that the models were not trained on, so nothing can be "
             "transferred to it; name another benchmark"
         )
-    evaluation = _limit(unseen, recipe.data.evaluation_queries, recipe.seed, "evaluation")
+    evaluation = limited(unseen, recipe.data.evaluation_queries, recipe.seed, "evaluation")
     return {"train": [], "pairs": [], "validation": [], "evaluation": evaluation}, len(held_out) - len(unseen)
 
 
@@ -127,7 +127,10 @@ def _split_off(
     return [e for e in examples if e.cluster not in taken], [e for e in examples if e.cluster in taken]
 
 
-def _limit(examples: list[ClarificationExample], limit: int | None, seed: int, name: str) -> list[ClarificationExample]:
+def limited(
+    examples: list[ClarificationExample], limit: int | None, seed: int, name: str
+) -> list[ClarificationExample]:
+    """Return at most ``limit`` examples, drawn by seed, in their order; all if it is None."""
     if limit is None or limit >= len(examples):
         return examples
     chosen = set(seeded(seed, "limit", name).sample(range(len(examples)), limit))

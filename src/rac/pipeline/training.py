@@ -14,6 +14,7 @@ from rac.pipeline.context import choose_passages, seeded
 from rac.pipeline.data import load_examples, load_retrieved
 from rac.pipeline.models import load_run_model, rounds_of
 from rac.pipeline.run_directory import RunDirectory, Stage
+from rac.pipeline.unlabelled import SMALL_D, UNLABELLED, load_unlabelled
 from rac.pipeline.validation import validation_inputs, validation_of
 from rac.prompting import PROMPT_VERSION, build_prompt, check_prefix, encode_question, visible_passages
 from rac.records import ClarificationExample, Passage
@@ -45,35 +46,43 @@ def ground(
     supported_only: bool | None = None,
     gold_only: float = 0.0,
     seed: int | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> list[Grounding]:
     """Choose D and the usable gold questions of every example of a training split; count what is left out and why.
 
     Args:
         run: The run.
-        split: ``train``, ``pairs`` or ``validation``.
+        split: ``train``, ``pairs`` or ``validation``; or ``unlabelled``, whose queries have no gold question to use
+            and no gold passages: the ``SMALL_D`` best ones stand in where D is to be those alone.
         counts: Gets the counts.
         supported_only: Leave out questions that D does not support; None: as the recipe says.
         gold_only: Share of the examples whose D is the gold passages alone, in 0..1.
+        part: (I, K) takes every K-th example from the I-th on.
         seed: Draws those examples; None: the run's. Passages are shuffled and mixed by the run's seed in any case.
     """
     from rac.metrics.selection import SelectionScorer
 
     recipe = run.recipe
     supported = recipe.data.supported_only if supported_only is None else supported_only
-    retrieved = load_retrieved(run)
+    labelled = split != UNLABELLED
+    retrieved = load_retrieved(run) if labelled else load_unlabelled(run)
     scorer = SelectionScorer()
     tokenizer = load_tokenizer(recipe.model.base)
     found: list[Grounding] = []
-    for example in load_examples(run, split):
+    for example in load_examples(run, split)[part[0] :: part[1]]:
         counts["queries read"] += 1
-        alone = bool(example.passages) and (
+        alone = (bool(example.passages) or not labelled) and (
             seeded(recipe.seed if seed is None else seed, "gold only", example.id).random() < gold_only
         )
-        if alone:
+        found_for = retrieved[example.id]
+        if alone and labelled:
             counts["queries whose D is the gold passages alone"] += 1
+        elif alone:
+            counts[f"queries whose D is the best {SMALL_D} passages alone"] += 1
+            found_for = found_for[:SMALL_D]
         passages = choose_passages(
-            example, retrieved[example.id], recipe.prompt, seed=recipe.seed, role="training",
-            source="gold" if alone else None,
+            example, found_for, recipe.prompt, seed=recipe.seed, role="training",
+            source="retrieved" if not labelled else "gold" if alone else None,
         )  # fmt: skip
         if not passages:
             counts["queries dropped: nothing retrieved"] += 1
@@ -88,7 +97,7 @@ def ground(
                     continue
             questions.append(question)
         questions = questions[: recipe.data.questions_per_query]
-        if not questions:
+        if labelled and not questions:
             counts["queries dropped: no question left"] += 1
             continue
         counts["queries kept"] += 1

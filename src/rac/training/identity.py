@@ -44,7 +44,8 @@ def fingerprint(model: Any, trees: Sequence[Tree], settings: Optimisation, seed:
     Settings that cannot change the result (how often to save and to log, where to report) are left out.
     """
     chosen = settings.model_dump(
-        mode="json", exclude={"checkpoint_seconds", "log_every", "report_to", "rounds", "keep_memory"}
+        mode="json",
+        exclude={"checkpoint_seconds", "log_every", "report_to", "rounds", "unlabelled_rounds", "keep_memory"},
     )
     return sha256_json(
         {"stage": type(settings).__name__, "settings": chosen, "seed": seed, "data": data_hash(trees),

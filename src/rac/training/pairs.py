@@ -221,14 +221,11 @@ class _Maker:
             least = min(2, max((c.options for c in gold), default=1))
         good = [c for c in candidates if self._is_good(c, least)]
         if settings.positives == "best-of-n":
-            # All good ones are equally faithful: the one worded most like gold is the most natural.
-            texts = [c.text for c in gold]
-            good.sort(
-                key=lambda c: (
-                    settings.natural_first * c.negated,
-                    -max((similarity(c.text, t) for t in texts), default=0.0),
-                )
-            )
+            # All good ones are equally faithful: the one worded most like gold is the most natural, and without gold
+            # the one worded most like the others.
+            likeness = _like_gold([c.text for c in good], [c.text for c in gold])
+            order = sorted(range(len(good)), key=lambda i: (settings.natural_first * good[i].negated, -likeness[i]))
+            good = [good[i] for i in order]
             good = good or [c for c in gold if self._is_good(c, least)]
         if not good:
             self.counts["queries dropped: no C+ with supported, different options"] += 1
@@ -308,6 +305,16 @@ class _Maker:
 def similarity(one: str, other: str) -> float:
     """Return how alike two questions are word by word, in 0..1 (ratio of matching words in order)."""
     return SequenceMatcher(None, one.lower().split(), other.lower().split(), autojunk=False).ratio()
+
+
+def _like_gold(texts: Sequence[str], gold: Sequence[str]) -> list[float]:
+    """Return how alike each text is to the nearest gold one, or, without gold, to the other texts on average."""
+    if gold:
+        return [max(similarity(text, other) for other in gold) for text in texts]
+    others = max(len(texts) - 1, 1)
+    return [
+        sum(similarity(text, other) for j, other in enumerate(texts) if j != i) / others for i, text in enumerate(texts)
+    ]
 
 
 def _balance(drafts: list[_Draft], settings: Pairs, counts: Counter[str]) -> list[_Draft]:

@@ -83,6 +83,13 @@ class Stage2(Optimisation):
         description="Times that pairs are made and trained on; from the second one on the last round's model is "
         "sampled and trained further.",
     )
+    unlabelled_rounds: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Rounds after those, on other queries (`data.unlabelled_queries`) without their gold questions: "
+        "C_q+ is the best supported sample that is worded most like the others.",
+    )
     beta: float = Field(0.1, gt=0, description="Sharpness of the preference (see the loss).")
     gamma: float = Field(1.0, ge=0, description="Margin that SimPO asks for, in units of its reward.")
     nll_weight: float = Field(
