@@ -76,6 +76,13 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> Non
         ),
         ('{"id": "a", "query": "   "}\n', r"line 1, field 'query': must contain something"),
         ('{"id": 7, "query": "x"}\n', r"line 1, field 'id': input should be a valid string, not 7"),
+        ('{"id": "a", "query": null}\n', r"line 1, field 'query': input should be a valid string, not null"),
+        ('{"id": "a", "query": "x", "questions": "y"}\n', r"field 'questions': input should be a list, not \"y\""),
+        ('{"id": "a", "query": "x", "passages": ["y"]}\n', r"field 'passages.0': input should be a JSON object, not"),
+        (
+            '{"id": "a", "query": "x"}\n{"id": "b", "query": "\\ud800"}\n',
+            r"line 2: a text has half of a surrogate pair",
+        ),
         ('{"id": "a", "query": "x", "passages": [{"text": "y"}]}\n', r"line 1, field 'passages.0.id'"),
         ("[1, 2]\n", r"line 1: is a JSON list where an object is expected"),
         ("[" * 100_000 + "\n", r"line 1: is nested too deeply"),
@@ -87,6 +94,12 @@ def test_bad_lines_are_named(tmp_path: Path, content: str, message: str) -> None
     with pytest.raises(DataError, match=message) as caught:
         files.read_records(path, ClarificationExample)
     assert str(path) in str(caught.value)
+
+
+def test_a_whole_surrogate_pair_is_one_character(tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl"
+    path.write_text('{"id": "a", "query": "\\ud83d\\ude00"}\n', encoding="utf-8")
+    assert files.read_records(path, ClarificationExample)[0].query == "😀"
 
 
 def test_invalid_utf8_is_named_with_its_line(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from rac.records import SCHEMA_VERSION, Record
 log = logging.getLogger(__name__)
 R = TypeVar("R", bound=Record)
 
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+
 LONGEST_LINE = 64_000_000
 """Bytes of a line of JSON Lines at most: no record is longer, and memory stays bounded."""
 
@@ -174,7 +176,8 @@ def iterate_json_lines(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]
     """Yield (1-based line number, object) of a JSON Lines file; empty lines are skipped.
 
     Raises:
-        DataError: for a missing file, invalid UTF-8, a line that does not parse, is not an object or has no end.
+        DataError: for a missing file, invalid UTF-8, a line that does not parse, is not an object, has no end or has
+            half of a surrogate pair, which is no text and could be written nowhere.
     """
     path = Path(path)
     if path.is_dir():
@@ -209,6 +212,14 @@ def iterate_json_lines(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]
                 raise DataError(path, "is nested too deeply for a record", line=number) from error
             if not isinstance(value, dict):
                 raise DataError(path, f"is a JSON {type(value).__name__} where an object is expected", line=number)
+            if _HALF_PAIR.search(line):
+                try:
+                    json.dumps(value, ensure_ascii=False).encode()
+                except UnicodeEncodeError as error:
+                    raise DataError(
+                        path, "a text has half of a surrogate pair (\\ud800 to \\udfff); write whole characters",
+                        line=number,
+                    ) from error  # fmt: skip
             yield number, value
 
 
@@ -219,9 +230,13 @@ def parse_record(kind: type[R], value: dict[str, Any], path: Path | str, line: i
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        given = "" if first["type"] == "missing" else f", not {first['input']!r:.80}"
+        # As it stands in the file: null and true, not Python's None and True.
+        shown = json.dumps(first["input"], ensure_ascii=False, default=repr)
+        given = "" if first["type"] == "missing" else f", not {shown:.80}"
         problem = first["msg"].removeprefix("Value error, ")
         problem = problem[0].lower() + problem[1:]
+        problem = re.sub(r"valid dictionary( or instance of \w+)?", "JSON object", problem)
+        problem = problem.replace("valid tuple", "list")
         raise DataError(path, f"{problem}{given} ({kind.__name__})", line=line, field=field or None) from error
 
 
