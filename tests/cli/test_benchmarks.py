@@ -94,6 +94,12 @@ def test_describe_a_file(rac: Run, records: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_split_of_examples_that_name_none(rac: Run, tmp_path: Path) -> None:
+    path = tmp_path / "none.jsonl"
+    path.write_text('{"id": "1", "query": "dune"}\n', encoding="utf-8")
+    refused(rac("describe", path, "--split", "train"), "no split 'train'", "name none")
+
+
 def test_describe_a_benchmark_beside_the_others(rac: Run, data_mirror: Path, tmp_path: Path) -> None:
     result = rac("describe", "qulac", "--mirror", data_mirror, "--dir", tmp_path, "--json")
     assert result.status == 0

@@ -71,7 +71,9 @@ def read_source(
     if split != "all":
         known = sorted({e.split for e in examples})
         if split not in known:
-            raise UserError(f"{path} has no split '{split}'; {did_you_mean(split, known)}")
+            named = [name for name in known if name]
+            advice = did_you_mean(split, named) if named else "its examples name none, so leave --split away"
+            raise UserError(f"{path} has no split '{split}'; {advice}")
         examples = [e for e in examples if e.split == split]
         counts["examples of this split"] = len(examples)
     corpus = {p.id: p for e in examples for p in e.passages}
