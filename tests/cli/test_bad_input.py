@@ -113,3 +113,23 @@ def test_debug_shows_the_traceback(rac: Run, tmp_path: Path) -> None:
 
     with pytest.raises(UserError):
         rac("train", tmp_path / "none.yaml", "--debug")
+
+
+@pytest.mark.parametrize("query", ["mercury \udcff", "  "])
+def test_queries_without_text(rac: Run, tmp_path: Path, query: str) -> None:
+    refused(rac("ask", query), "the query is")
+    refused(rac("search", tmp_path, query), "the query is")
+
+
+def test_a_query_may_be_longer_than_the_name_of_a_file(rac: Run, tmp_path: Path) -> None:
+    refused(rac("ask", "mercury " * 1000, "--passages", tmp_path / "none.jsonl"), "none.jsonl", "no such file")
+
+
+@pytest.mark.parametrize("option", ["--per-item", "--out"])
+def test_a_path_that_cannot_be_written(rac: Run, tmp_path: Path, option: str) -> None:
+    examples = write(tmp_path / "e.jsonl", '{"id": "a", "query": "x"}\n')
+    predictions = write(tmp_path / "p.jsonl", '{"id": "a", "question": "x or y?"}\n')
+    taken = write(tmp_path / "taken", "")
+    result = rac("evaluate", predictions, "--examples", examples, "--nli", "none", option, taken / "x.jsonl")
+    refused(result, str(taken), "cannot be read or written")
+    assert taken.read_bytes() == b""

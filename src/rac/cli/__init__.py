@@ -5,6 +5,7 @@ One module per command. Modules of this folder import nothing heavy at the top, 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -40,6 +41,20 @@ def list_shipped(files: Mapping[str, Path]) -> None:
     """Print the files that are installed with rac, by name, each with its first line, which says what it is."""
     for name, path in files.items():
         typer.echo(f"{name:<16} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}")
+
+
+_PATHS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+"""What a system says where a path that was given cannot be read or written; other errors are faults of rac."""
+
+
+def check_query(query: str) -> None:
+    """Refuse a query without words, or with bytes that are no text and could be written nowhere."""
+    if not query.strip():
+        raise UserError("the query is empty: give some words to look for")
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"the query is not valid UTF-8 at character {error.start + 1}: give it in UTF-8") from error
 
 
 def _show_version(wanted: bool) -> None:
@@ -87,9 +102,15 @@ def main() -> None:
     except Exception as error:
         from rac.files import is_disk_full
 
-        if debug or not is_disk_full(error):
+        if debug:
             raise
-        sys.stderr.write("rac: no space left on the device; free some space and run the same command again\n")
+        if is_disk_full(error):
+            sys.stderr.write("rac: no space left on the device; free some space and run the same command again\n")
+        elif isinstance(error, OSError) and error.errno in _PATHS and error.filename is not None:
+            reason = (error.strerror or "").lower()
+            sys.stderr.write(f"rac: {error.filename} cannot be read or written ({reason}); give another path\n")
+        else:
+            raise
         sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("rac: stopped; the same command goes on from here\n")

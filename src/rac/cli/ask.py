@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rac.cli import EngineOption, app
+from rac.cli import EngineOption, app, check_query
 
 if TYPE_CHECKING:
     from rac.records import Passage
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 def ask(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(help='[RUN|MODEL] "query": what to ask with (the embedded model if left out) and what about.'),
+        typer.Argument(
+            help='[RUN|MODEL] "query": what to ask with (the adapter that comes with rac if left out) and what about.'
+        ),
     ] = None,
     top_k: Annotated[int | None, typer.Option(min=1, max=100, help="Passages to retrieve.")] = None,
     n: Annotated[int, typer.Option("--n", min=1, max=64, help="Candidates at most; samples if the first fails.")] = 4,
@@ -47,8 +50,8 @@ def ask(
     name, query = _name_and_query(list(arguments or []))
     if sum(option is not None for option in (index, corpus, passages)) > 1:
         raise UserError("--index, --corpus and --passages exclude each other: give one of them")
-    if query is not None and not query.strip():
-        raise UserError("the query is empty: give some words to ask about")
+    if query is not None:
+        check_query(query)
     given = _read_passages(passages) if passages is not None else None
 
     from rac.asking import Asker, checked_engine
@@ -91,7 +94,10 @@ def _name_and_query(arguments: list[str]) -> tuple[str, str | None]:
     if len(arguments) == 2:
         return arguments[0], arguments[1]
     if len(arguments) == 1:
-        if Path(arguments[0]).is_dir() or (arguments[0].partition(":")[0] == EMBEDDED and " " not in arguments[0]):
+        # Not Path.is_dir, which fails where a query is too long for the name of a file.
+        if os.path.isdir(arguments[0]) or (  # noqa: PTH112
+            arguments[0].partition(":")[0] == EMBEDDED and " " not in arguments[0]
+        ):
             return arguments[0], None
         return default_model(), arguments[0]
     return default_model(), None

@@ -33,7 +33,10 @@ def bootstrap(
     ] = "",
     reword_model: Annotated[str, typer.Option(help="The model's name on that server.")] = "",
 ) -> None:
-    """Make clarification data from a corpus without labels, with a data card."""
+    """Make clarification data from a corpus without labels, with a data card.
+
+    Example: rac bootstrap my-documents/ -o my-data --examples 2000
+    """
     from rac.corpus import is_index, read_corpus
     from rac.corpus.bootstrap import Bootstrap
     from rac.corpus.bootstrap import bootstrap as make

@@ -24,6 +24,8 @@ def doctor(
     """Check versions, devices, models, disk and memory, and estimate how long a recipe takes here.
 
     Ends with status 1 if there is a problem; warnings and notes do not count.
+
+    Example: rac doctor claqua
     """
     from rac.doctor import Check, examine
 

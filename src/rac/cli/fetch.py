@@ -25,7 +25,10 @@ def fetch(
     ] = None,
     show_list: Annotated[bool, typer.Option("--list", help="List the benchmarks and end.")] = False,
 ) -> None:
-    """Download a benchmark at a pinned revision and verify it."""
+    """Download a benchmark at a pinned revision and verify it.
+
+    Example: rac fetch claqua
+    """
     from rac import benchmarks
     from rac.errors import UserError
 

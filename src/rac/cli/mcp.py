@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 def mcp(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="RUN|MODEL", help="A run directory or a model; the embedded one if left out."),
+        typer.Argument(
+            metavar="RUN|MODEL", help="A run directory or a model; the adapter that comes with rac if left out."
+        ),
     ] = None,
     system: Annotated[str | None, typer.Option(help="Model of the run: ungrounded, grounded or rac.")] = None,
     index: Annotated[Path | None, typer.Option(help="Index to retrieve from, instead of the run's.")] = None,

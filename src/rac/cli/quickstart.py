@@ -23,7 +23,7 @@ def quickstart(
 ) -> None:
     """Run the whole method on the embedded corpus and model: index, data, both stages, pairs, evaluation, report.
 
-    Takes at most eight minutes on two cores, without network or GPU. The same command goes on after an interruption.
+    Takes minutes on two cores, without network or GPU. The same command goes on after an interruption.
 
     Example: rac quickstart
     """

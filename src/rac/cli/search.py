@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rac.cli import app
+from rac.cli import app, check_query
 
 if TYPE_CHECKING:
     from rac.retrieval import Hit
@@ -35,12 +35,11 @@ def search(
 
     Example: rac search my.index "jaguar" --top-k 5 --diversify mmr --explain
     """
-    from rac.errors import UserError
     from rac.retrieval import open_index
     from rac.retrieval.settings import parse_settings
 
-    if query is not None and not query.strip():
-        raise UserError("the query is empty; give some words to look for")
+    if query is not None:
+        check_query(query)
     chosen = [*(settings or []), *([f"diversify={diversify}"] if diversify is not None else [])]
     parsed = parse_settings(chosen)
     keys = [assignment.partition("=")[0].strip().removeprefix("index.") for assignment in chosen]

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def serve(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="RUN|MODEL", help="A run directory or a model; the embedded one if left out."),
+        typer.Argument(
+            metavar="RUN|MODEL", help="A run directory or a model; the adapter that comes with rac if left out."
+        ),
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with settings; see --explain.")] = None,
     settings: Annotated[
