@@ -246,8 +246,7 @@ def items_of(original: str, spans: Iterable[tuple[int, int]], query: str) -> lis
 
 
 def complete(texts: list[str], query_keys: set[str]) -> list[str]:
-    """Fill in words that alternatives share: ["the first", "second season"] -> ["the first season", "second "
-    "season"]."""
+    """Fill in what alternatives share: ["the first", "second season"] -> ["the first season", "second season"]."""
     if len(texts) < 2:
         return texts
     done = list(texts)

@@ -134,8 +134,7 @@ ASK_BACK = re.compile(
     r"exactly| "
     r"details?| information| context| about| regarding| that| it is| you are asking)\b)*"
 )
-"""A question that only asks the user to say more; what follows may still name a topic ("could you tell me which "
-"year")."""
+"""A question that only asks the user to say more; what follows may name a topic ("could you tell me which year")."""
 
 YES_NO = re.compile(
     r"(?:is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|should|shall|must|may|might|isn't|aren't|"

@@ -168,8 +168,7 @@ class SelectionScorer:
 
 
 def _title_share(name_terms: list[str], passage: PassageWords) -> float:
-    """Whether the passage is about the thing named: all words of the name that any title could have are in its "
-    "title."""
+    """Return 1 if the passage is about what is named, as far as its title tells (it has a word of the name), else 0."""
     if not name_terms:
         return 1.0
     return 1.0 if any(t in passage.title_keys for t in name_terms) or not passage.title_keys else 0.0
