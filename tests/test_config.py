@@ -37,7 +37,10 @@ def test_shipped_recipes_are_valid_and_named(name: str) -> None:
         ("trainig:\n  epochs: 2\n", r"line 1, field 'trainig': unknown key; did you mean 'training'\?"),
         ("name: x\ntraining:\n  epochs: many\n", r"line 3, field 'training.epochs': .* valid number.*not 'many'"),
         ("prompt:\n  top_k: 0\n", r"line 2, field 'prompt.top_k': input should be greater than or equal to 1, not 0"),
-        ("evaluation:\n  systems: [base, golden]\n", r"line 1|line 2.*unknown system 'golden'; did you mean 'gold'\?"),
+        (
+            "evaluation:\n  systems: [base, golden]\n",
+            r"line 2, field 'evaluation.systems'.*unknown system 'golden'; did you mean 'gold'\?",
+        ),
         ("seed: 1\nseed: 2\n", r"line 2, field 'seed': is given twice"),
         ("data: [\n", "is not valid YAML"),
         ("- a\n", "must be a mapping of sections"),

@@ -163,14 +163,15 @@ class EvaluationSettings(Section):
         "`none`, `embedded`, or a hub id or folder.",
     )
 
-    @model_validator(mode="after")
-    def _known_systems(self) -> EvaluationSettings:
-        for system in (*self.systems, *self.gold_systems):
+    @field_validator("systems", "gold_systems")
+    @classmethod
+    def _known_systems(cls, systems: tuple[str, ...]) -> tuple[str, ...]:
+        for system in systems:
             if system not in SYSTEMS:
                 raise ValueError(f"unknown system '{system}'; {did_you_mean(system, SYSTEMS)}")
-        if len(set(self.systems)) < len(self.systems):
-            raise ValueError("a system is named twice")
-        return self
+            if systems.count(system) > 1:
+                raise ValueError(f"the system '{system}' is named twice; name each once")
+        return systems
 
     def systems_over(self, source: str) -> tuple[str, ...]:
         """Return the systems that are asked over ``retrieved`` or ``gold`` passages, in order."""
