@@ -148,6 +148,19 @@ def test_long_reports_keep_worst_and_best_and_say_so(report_data):
     assert len(json.loads(payload)["queries"]) == 10
 
 
+def test_queries_without_a_score_are_left_out_first():
+    data = ReportData(
+        title="x", metrics=[MetricInfo("headline")], tables=[Table("all", {"rac": {}})],
+        queries=[{"id": f"q{i}", "query": "x", "passages": []} for i in range(9)],
+        items=[
+            {"id": f"q{i}", "system": "rac", "question": "x?", "scores": {"headline": i / 10 if i % 3 else None}}
+            for i in range(9)
+        ],
+    )  # fmt: skip
+    assert choose_queries(data, 4)[0] == {"q1", "q2", "q7", "q8"}
+    assert choose_queries(data, 8)[0] > {"q1", "q2", "q4", "q5", "q7", "q8"}
+
+
 def test_a_report_without_items_is_tables_only(report_data):
     html = render_report(dataclasses.replace(report_data, items=[], queries=[]))
     assert 'id="questions"' not in html and "<table>" in html

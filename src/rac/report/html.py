@@ -11,7 +11,6 @@ import base64
 import functools
 import hashlib
 import json
-import math
 from collections import defaultdict
 from importlib.resources import files
 from pathlib import Path
@@ -103,8 +102,11 @@ def choose_queries(data: ReportData, limit: int) -> tuple[set[str], str]:
         value = item["scores"].get(data.headline)
         if value is not None:
             scores[item["id"]].append(value)
-    means = {i: sum(scores[i]) / len(scores[i]) if scores[i] else math.inf for i in ids}
-    ranked = sorted(ids, key=means.__getitem__)
+    means = {i: sum(scores[i]) / len(scores[i]) for i in ids if scores[i]}
+    ranked = sorted(means, key=means.__getitem__)
+    # Queries without a score are neither the worst nor the best: they are the first to be left out.
+    middle = len(ranked) // 2
+    ranked[middle:middle] = [i for i in ids if i not in means]
     half = limit // 2
     kept = set(ranked[: limit - half]) | set(ranked[-half:])
     return kept, (
