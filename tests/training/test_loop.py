@@ -81,6 +81,19 @@ def test_the_log_has_a_line_for_every_step(tmp_path: Path) -> None:
     assert lines[0]["logps/chosen_change"] == pytest.approx(0, abs=1e-3)
 
 
+def test_the_last_line_of_a_sparse_log_has_the_steps_that_are_left(tmp_path: Path) -> None:
+    for every in (1, 4, 100):
+        settings = Stage1(epochs=2, log_every=every, **FAST)
+        train_supervised(tiny_llama(), TREES, settings, output_dir=tmp_path / str(every), seed=1)
+    losses = [line["loss"] for line in log_of(tmp_path / "1")]
+    assert len(losses) == 6
+    found = {every: [(line["step"], line["loss"]) for line in log_of(tmp_path / str(every))] for every in (4, 100)}
+    first, rest, whole = sum(losses[:4]) / 4, sum(losses[4:]) / 2, sum(losses) / 6
+    assert found[4] == [(4, pytest.approx(first, rel=1e-4)), (6, pytest.approx(rest, rel=1e-4))]
+    assert found[100] == [(6, pytest.approx(whole, rel=1e-4))]
+    assert json.loads((tmp_path / "100/training.json").read_text())["last_loss"] == found[100][0][1]
+
+
 def test_the_first_logged_loss_is_the_textbook_loss(tmp_path: Path) -> None:
     settings = Stage1(**{**FAST, "batch_size": 12})
     train_supervised(tiny_llama(), TREES, settings, output_dir=tmp_path, seed=1)

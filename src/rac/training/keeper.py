@@ -159,7 +159,7 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
-        """Stop the clock, show progress, validate, and ask for a checkpoint if the last one is old."""
+        """Stop the clock, show progress, validate; ask for a checkpoint if the last is old, and for a log line last."""
         now = time.monotonic()
         self.seconds += now - self._step_started
         self._logged_seconds += now - self._step_started
@@ -173,6 +173,8 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
         last = step == len(self.steps)
         due = self._agree(time.monotonic() - self._saved_at >= self.job.settings.checkpoint_seconds)
         control.should_save = due and not last
+        # Steps that do not fill the last interval of the log would otherwise be in no line of it.
+        control.should_log = control.should_log or last
         return control
 
     def _agree(self, due: bool) -> bool:
