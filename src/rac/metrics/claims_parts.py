@@ -242,9 +242,9 @@ class Parts:
         negated = self._negated_type(text) if kind == "OPTION" else None
         if negated is not None:
             terms = tuple(dict.fromkeys(w.key for w in content_words(negated)))
-            return Claim("NOT-TYPE", text, start, end, hypothesis("NOT-TYPE", text, self.query), terms, bool(terms))
+            return Claim("NOT-TYPE", text, start, end, hypothesis("NOT-TYPE", text), terms, bool(terms))
         terms = self._terms(text)
-        return Claim(kind, text, start, end, hypothesis(kind, text, self.query), terms, bool(terms), echo)
+        return Claim(kind, text, start, end, hypothesis(kind, text), terms, bool(terms), echo)
 
     def _negated_type(self, text: str) -> str | None:
         """Return the type that an option denies ("non award-winning work School Days" -> "award-winning work")."""

@@ -16,24 +16,22 @@ _VERB = re.compile(
 _IN_PARENTHESES = re.compile(r"(?P<name>[^()]*[^()\s])\s*\((?P<kind>[^()]+)\)")
 
 
-def hypothesis(kind: str, text: str, query: str) -> str:
+def hypothesis(kind: str, text: str) -> str:
     """Return the hypothesis of a claim.
 
     Args:
         kind: The claim's kind.
         text: Its text, shared words filled in.
-        query: The user's query (kept for splitters that need it to name what the claim is about).
 
     Returns:
         "This is about ..." for things; "This tells ..." for clauses; for a name with its kind in parentheses, as titles
         have it, that it is of that kind: entailment models do not know what parentheses mean.
 
-    >>> hypothesis("OPTION", "the school in Milledgeville", "")
+    >>> hypothesis("OPTION", "the school in Milledgeville")
     'This is about the school in Milledgeville.'
-    >>> hypothesis("OPTION", "Dune (1984 film)", "")
+    >>> hypothesis("OPTION", "Dune (1984 film)")
     'Dune is a 1984 film.'
     """
-    del query
     text = re.sub(r"\s+", " ", text).strip(" ?.,;:")
     if kind == "ATTRIBUTE":
         return f"This says something about {text}."
