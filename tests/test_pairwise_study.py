@@ -122,5 +122,5 @@ def test_the_commands(run: Path, tmp_path: Path) -> None:
     filled = preferring_rac(tmp_path / "p")
     command = ["annotate", "pairwise-report", str(tmp_path / "p"), str(filled), "--scores", str(run)]
     assert cli.invoke(app, [*command, "--read-by", "one author", "-o", str(page)]).exit_code == 0
-    assert page.read_text().startswith("## `rac` or `template`")
+    assert page.read_text().startswith("# Pairwise reading: rac or template\n")
     assert cli.invoke(app, [*command, "--read-by", "x", "--passages", "web"]).exit_code != 0

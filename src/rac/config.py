@@ -151,7 +151,7 @@ class EvaluationSettings(Section):
         "the largest one; 0 leaves none out.",
     )
     beams: int = Field(4, ge=1, description="Beams of `facet-constrained` for each beginning of a question.")
-    bootstrap_samples: int = Field(2000, ge=100, description="Resamples behind each interval and test.")
+    bootstrap_samples: int = Field(2000, ge=100, description="Resamples behind the interval of each mean.")
     retrieval_gain: bool = Field(
         False,
         description="Measure, too, how much better the gold passages are found with question and (simulated) answer "

@@ -139,7 +139,7 @@ def render_pairs(
     systems: Sequence[str], items: Mapping[str, Mapping[str, Any]], run: StoredRun, source: str, *, read_by: str,
     examples: int = 5, seed: int = 0,
 ) -> str:  # fmt: skip
-    """Return the reading as a section of a page: who was preferred how often, with interval and p, and examples.
+    """Return the reading as a page: who was preferred how often, with interval and p, and examples.
 
     Args:
         systems: The two systems.
@@ -173,10 +173,12 @@ def render_pairs(
         "–" if value is None else format_value(value, info) for value in (interval.mean, interval.low, interval.high)
     )
     lines = [
-        f"## `{escape(first)}` or `{escape(second)}`",
+        f"# Pairwise reading: {escape(first)} or {escape(second)}",
         "",
         f"{sum(v is not None for v in values)} queries of the run {escape(run.name)} (D = {source}), both questions "
         f"side by side in hidden order, read by {escape(read_by)}. Written by `rac annotate pairwise-report`.",
+        "",
+        *("> " + line if line else ">" for line in GUIDELINE.splitlines()[2:]),
         "",
         f"| `{escape(first)}` better | tie | `{escape(second)}` better | preferred (ties half) | p |",
         "| ---: | ---: | ---: | ---: | ---: |",

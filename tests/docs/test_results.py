@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 
 from rac.error_study import read_errors, render_errors
+from rac.files import read_json
+from rac.pairwise_study import read_pairs, render_pairs
+from rac.pipeline.screening_settings import load_screening
 from rac.report.results import render_results
+from rac.report.screening import render_screening
 from rac.report.stored import load
 
 ROOT = Path(__file__).resolve().parents[2]
+READER = "an instance of a language model that saw neither systems nor scores"
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from readme_results import RESULTS, TABLES, table_of, written  # noqa: E402
@@ -29,10 +34,29 @@ def test_the_error_study_is_that_of_the_labels_and_the_packed_run() -> None:
         read_errors(docs / "error-study-key.json", docs / "error-study-labels.csv"),
         load(RESULTS / "claqua"),
         "retrieved",
-        labelled_by="an instance of a language model that saw neither systems nor scores",
+        labelled_by=READER,
         notes=(docs / "error-study-notes.md").read_text(encoding="utf-8"),
     )
     assert (docs / "error-study.md").read_text(encoding="utf-8") == page
+
+
+def test_the_screening_page_is_that_of_the_packed_screening() -> None:
+    page = render_screening(read_json(RESULTS / "screening.json"))
+    assert (ROOT / "docs/screening.md").read_text(encoding="utf-8") == page
+
+
+def test_every_question_of_the_shipped_screening_has_a_finding() -> None:
+    screening = load_screening("claqua")
+    packed = read_json(RESULTS / "screening.json")
+    assert {entry["question"]: entry["finding"] for entry in packed["questions"]} == screening.findings
+
+
+@pytest.mark.parametrize("other", ["template", "template-titles"])
+def test_the_pairwise_pages_are_those_of_the_answers_and_the_packed_run(other: str) -> None:
+    start = ROOT / f"docs/pairwise-{other}"
+    systems, items = read_pairs(f"{start}-key.json", f"{start}-answers.csv")
+    page = render_pairs(systems, items, load(RESULTS / "claqua"), "retrieved", read_by=READER)
+    assert start.with_name(start.name + ".md").read_text(encoding="utf-8") == page
 
 
 def test_bars_are_not_set_for_the_models_of_another_benchmark() -> None:

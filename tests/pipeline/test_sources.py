@@ -41,6 +41,17 @@ def test_folds_hold_every_query_out_once_and_keep_groups_together() -> None:
     assert sorted(held) == sorted(e.id for part in everything.values() for e in part)
 
 
+def test_groups_stay_in_one_part_where_the_source_has_splits_of_its_own() -> None:
+    shared = examples("s", 3, group="shared")
+    everything = {
+        "train": [*examples("a", 20), shared[0]], "validation": [*examples("b", 6), shared[1]],
+        "test": [*examples("c", 6), shared[2]],
+    }  # fmt: skip
+    parts = split_examples(everything, recipe({"source": "x"}))
+    where = [name for name, part in parts.items() for e in part if e.cluster == shared[0].cluster]
+    assert where == ["evaluation"]
+
+
 def test_a_transfer_asks_nothing_that_the_models_know() -> None:
     by_split = {"train": examples("a", 10), "validation": examples("b", 6)}
     known = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rac.config import Recipe
+from rac.metrics.selection import SELECTION_VERSION
 from rac.pipeline.validation import judge, validation_inputs
 from rac.records import ClarificationExample, Passage
 
@@ -61,4 +62,5 @@ def test_a_stage_that_validates_is_another_one_when_what_counts_as_a_fault_chang
             Recipe.model_validate({"training": {"validations": validations}, "pairs": {"tell_apart": apart}})
         ]
     ]
-    assert found[0] == found[1] == found[2] != found[3]
+    assert found[0] == found[1] == {} and found[2] != found[3]
+    assert found[3]["selection"] == SELECTION_VERSION

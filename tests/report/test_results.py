@@ -189,6 +189,18 @@ def test_seeds_share_a_table_of_averaged_scores(tmp_path: Path) -> None:
     assert "What follows is of seed 0." in page
 
 
+def test_runs_of_one_name_whose_recipes_differ_are_no_seeds_of_each_other(tmp_path: Path) -> None:
+    runs = [
+        finished_run(tmp_path / str(seed), ["grounded", "rac"], score, seed=seed, queries=6, sources=["retrieved"])
+        for seed in (0, 1)
+    ]  # fmt: skip
+    assert len(groups_of_seeds([load(run.path) for run in runs])) == 1
+    changed_recipe = runs[1].recipe.to_yaml().replace("nll_weight: 1.0", "nll_weight: 0.5")
+    assert changed_recipe != runs[1].recipe.to_yaml()
+    (runs[1] / "recipe.yaml").write_text(changed_recipe)
+    assert len(groups_of_seeds([load(run.path) for run in runs])) == 2
+
+
 def test_two_runs_with_one_seed_are_two_runs(tmp_path: Path) -> None:
     runs = [finished_run(tmp_path / n, ["grounded", "rac"], score, queries=6).path for n in ("a", "b")]
     assert [len(group) for group in groups_of_seeds([load(p) for p in runs])] == [1, 1]

@@ -13,7 +13,7 @@ def test_the_page_shows_every_variant_with_its_difference_cost_and_finding() -> 
     table = summary_table("Loss", items, {str(i): str(i) for i in range(30)}, seed=0, metrics=("headline",))
     page = render_screening(
         {
-            "name": "screening", "about": "Three | passages.", "settings": {"prompt.top_k": 3},
+            "name": "screening", "recipe": "claqua", "about": "Three | passages.", "settings": {"prompt.top_k": 3},
             "questions": [{
                 "question": "Loss", "finding": "It matters.", "settings": {"no *NLL*": {"preference.nll_weight": 0.0}},
                 "table": table, "notes": [],
@@ -24,6 +24,7 @@ def test_the_page_shows_every_variant_with_its_difference_cost_and_finding() -> 
     assert "headline" in METRICS
     assert "Three \\| passages." in page
     assert "It matters." in page
+    assert page.startswith("# Screening of the recipe claqua\n")
     assert "| no \\*NLL\\* | `preference.nll_weight: 0.0` | 8 |" in page
     assert "**p < 0.001**" in page
     assert "| baseline | nothing | 7 |" in page

@@ -109,6 +109,14 @@ def test_recombined_has_words_of_d_that_no_passage_has_together() -> None:
     assert "Do you mean King Lear (a writer) or Stephen King (a writer)?" in swapped
 
 
+def test_recombined_replaces_the_title_not_a_word_that_begins_with_it() -> None:
+    d = (passage("1", "Mars", text="Mars is a planet of Marshall."), passage("2", "Luna", text="Luna is a moon."))
+    question = "Do you mean the planet of Marshall that is Mars or the moon Luna?"
+    found = {e.question for e in edits("recombined", question, "where is it", d)}
+    assert "Do you mean the planet of Marshall that is Mars or the planet of Marshall that is Luna?" in found
+    assert not any("Lunahall" in text for text in found)
+
+
 def test_repeated_option() -> None:
     assert {e.question for e in edits("repeated-option")} == {
         "Do you mean the book Rescue by Anita Shreve or the book Rescue by Anita Shreve?",

@@ -196,6 +196,13 @@ def test_a_finished_training_is_not_repeated_and_another_one_is(
     ):  # fmt: skip
         other = train_supervised(model, trees, Stage1(**{**FAST, **options}), output_dir=tmp_path, seed=seed)
         assert other.fingerprint != first.fingerprint
+    # Weights that were kept by another validation are not those of this one.
+    settings = Stage1(**FAST)
+    one, other = (
+        train_supervised(tiny_llama(), TREES, settings, output_dir=tmp_path, seed=1, validated_by=by)
+        for by in ("", "other queries")
+    )
+    assert one.fingerprint == first.fingerprint != other.fingerprint
 
 
 def test_lora_trains_adapters_only(tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from rac.config import Recipe
 from rac.errors import UserError
 from rac.files import read_records, write_records
+from rac.metrics.selection import SELECTION_VERSION, SelectionScorer
 from rac.models import load_tokenizer
 from rac.pipeline.models import all_rounds, load_run_model
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.pipeline.samples import sample_questions
 from rac.pipeline.training import ground
 from rac.pipeline.unlabelled import UNLABELLED
-from rac.pipeline.validation import validation_of
+from rac.pipeline.validation import validated_by, validation_inputs, validation_of
 from rac.prompting import build_prompt, encode_question
 from rac.records import PreferencePair
 from rac.training.pair_settings import Pairs
@@ -88,7 +89,6 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
     settings = variant.settings
 
     def work() -> Stage:
-        from rac.metrics.selection import SelectionScorer
         from rac.training.pairs import PairSource, make_pairs
 
         counts: Counter[str] = Counter()
@@ -137,6 +137,8 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
         "questions_per_query": recipe.data.questions_per_query,
         "max_new_tokens": recipe.evaluation.max_new_tokens,
     }
+    if settings.filter:
+        inputs["selection"] = SELECTION_VERSION
     if not variant.is_first:
         inputs |= {"part": variant.part} if variant.split == UNLABELLED else {}
         inputs |= {"variant": variant.pairs, "settings": settings.model_dump(mode="json"), "seed": variant.seed}
@@ -177,6 +179,7 @@ def preference_stage(run: RunDirectory, variant: Variant | None = None) -> dict[
             output_dir=run / "models" / variant.model,
             seed=variant.seed,
             validate=validate,
+            validated_by=validated_by(run, recipe.preference),
             rule=Rule() if validate else None,
             tokenizer=tokenizer,
             base=recipe.model.base,
@@ -187,6 +190,7 @@ def preference_stage(run: RunDirectory, variant: Variant | None = None) -> dict[
     inputs: dict[str, Any] = {
         "upstream": run.output_hash(variant.start, variant.pairs),
         "recipe": recipe.digest("prompt", "preference", "model", "seed"),
+        **validation_inputs(recipe, recipe.preference),
     }
     if not variant.is_first:
         inputs["variant"] = variant.model

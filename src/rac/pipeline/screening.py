@@ -58,6 +58,7 @@ def screen(screening: Screening, path: Path | str) -> dict[str, Any]:
     result = {
         "schema": SCREENING_SCHEMA,
         "name": screening.name,
+        "recipe": screening.recipe,
         "about": screening.about,
         "settings": screening.settings,
         "questions": [_question(screening, question, folder) for question in screening.questions],

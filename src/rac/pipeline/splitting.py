@@ -50,7 +50,8 @@ def split_examples(by_split: BySplit, recipe: Recipe) -> BySplit:
     train, validation = rest["train"], rest.get("validation", [])
     if not held_out:
         train, held_out = _split_off(train, 0.2, recipe.seed, "evaluation")
-    train = without_clusters_of(train, held_out)
+    train = without_clusters_of(train, [*validation, *held_out])
+    validation = without_clusters_of(validation, held_out)
     if not validation:
         train, validation = _split_off(train, 0.1, recipe.seed, "validation")
     train = limited(train, recipe.data.train_queries, recipe.seed, "train")

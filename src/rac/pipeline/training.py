@@ -15,7 +15,7 @@ from rac.pipeline.data import load_examples, load_retrieved
 from rac.pipeline.models import load_run_model, rounds_of
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.pipeline.unlabelled import SMALL_D, UNLABELLED, load_unlabelled
-from rac.pipeline.validation import validation_inputs, validation_of
+from rac.pipeline.validation import validated_by, validation_inputs, validation_of
 from rac.prompting import PROMPT_VERSION, build_prompt, check_prefix, encode_question, visible_passages
 from rac.records import ClarificationExample, Passage
 
@@ -151,6 +151,7 @@ def supervised_stage(run: RunDirectory, name: str) -> dict[str, Any]:
             output_dir=run / "models" / name,
             seed=recipe.seed,
             validate=validate,
+            validated_by=validated_by(run, recipe.training),
             # The start answers instead of asking, so it sets no standard; ungrounded questions are supported by luck.
             rule=Rule(standard="best") if validate and name == "grounded" else None,
             tokenizer=tokenizer,

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rac.errors import UserError
+from rac.files import sha256_json
 from rac.metrics.reference import rouge_l
-from rac.metrics.selection import SelectionScore, SelectionScorer, option_identity
+from rac.metrics.selection import SELECTION_VERSION, SelectionScore, SelectionScorer, option_identity
 from rac.pipeline.context import choose_passages
 from rac.pipeline.data import load_examples, load_retrieved
 from rac.pipeline.run_directory import RunDirectory
@@ -65,8 +66,19 @@ def validation_of(run: RunDirectory, tokenizer: Any, settings: Any, *, grounded:
 
 
 def validation_inputs(recipe: Recipe, settings: Optimisation) -> dict[str, Any]:
-    """Return what a validated training depends on beside its own section, for the identity of its stage."""
-    return {"tell_apart": True} if settings.validations and recipe.pairs.tell_apart else {}
+    """Return what a validated training depends on beside its own section and the data."""
+    if not settings.validations:
+        return {}
+    return {
+        "selection": SELECTION_VERSION, "tell_apart": recipe.pairs.tell_apart,
+        "max_new_tokens": recipe.evaluation.max_new_tokens,
+    }  # fmt: skip
+
+
+def validated_by(run: RunDirectory, settings: Optimisation) -> str:
+    """Return the same with the validation queries and their D as one hash, "" where nothing is asked."""
+    own = validation_inputs(run.recipe, settings)
+    return sha256_json({**own, "data": run.output_hash("data", "retrieve")}) if own else ""
 
 
 def judge(

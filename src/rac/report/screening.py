@@ -13,7 +13,7 @@ from rac.report.markdown import differences_table, escape, metrics_table
 
 def render_screening(result: Mapping[str, Any]) -> str:
     """Return the content of ``screening.json`` as Markdown."""
-    lines = [f"# {escape(result['name'])}", ""]
+    lines = [f"# Screening of the recipe {escape(result['recipe'])}", ""]
     if result["about"]:
         lines += [escape(result["about"]), ""]
     lines += [

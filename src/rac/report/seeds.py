@@ -31,14 +31,15 @@ class SeedTable:
 
 
 def groups_of_seeds(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
-    """Return the runs in groups: of one name, scored alike, over the same queries, each with a seed of its own.
+    """Return the runs in groups: of one name and recipe, scored alike, over the same queries, each with its own seed.
 
-    Their recipes are not compared: runs that differ in more than the seed need names of their own.
+    What is asked is not compared: one seed may have more systems than another.
     """
     found: dict[Any, list[StoredRun]] = {}
     for run in runs:
         source = next(iter(run.asked))
-        key = (run.name, run.metrics["signatures"][source], tuple(one.id for one in run.asked[source]))
+        made = run.recipe.digest("data", "bootstrap", "index", "prompt", "model", "training", "pairs", "preference")
+        key = (run.name, made, run.metrics["signatures"][source], tuple(one.id for one in run.asked[source]))
         same = found.setdefault(key, [])
         if any(other.recipe.seed == run.recipe.seed for other in same):
             # Two runs with one seed are two runs, whatever they differ in.

@@ -204,14 +204,13 @@ class _Editor:
     def _recombined(self, option: Claim) -> Iterator[str]:
         span = self._span(option)
         # Another option's words with this option's title.
-        own = self._title_in(span)
+        own = self._find_title(span)
         for other in self.options:
             text = self._span(other)
-            title = self._title_in(text)
-            if other is option or not own or not title or own.lower() == title.lower():
+            title = self._find_title(text)
+            if other is option or own is None or title is None or own[0].lower() == title[0].lower():
                 continue
-            start = text.lower().find(title.lower())
-            after = text[:start] + own + text[start + len(title) :]
+            after = text[: title.start()] + own[0] + text[title.end() :]
             if after != span and not self._carried(after):
                 yield after
         # This option with an attribute of another passage of the same name, else of any other.
@@ -219,9 +218,9 @@ class _Editor:
         if bearer is None or option.kind == "NOT-TYPE":
             return
         others = [p for p in self.passages if p is not self.passages[bearer]]
-        title = self.passages[bearer].title.lower()
+        borne = self.passages[bearer].title.lower()
         self.rng.shuffle(others)
-        others.sort(key=lambda p: p.title.lower() != title)
+        others.sort(key=lambda p: p.title.lower() != borne)
         for passage in others:
             for found in _ATTRIBUTE.finditer(passage.text[:600]):
                 attribute = found[0]
@@ -232,14 +231,14 @@ class _Editor:
                 if not self._carried(f"{span} {attribute}"):
                     yield f"{span} {attribute}"
 
-    def _title_in(self, span: str) -> str:
-        """Return the longest title of D (without brackets) that stands in ``span``, as it stands there."""
+    def _find_title(self, span: str) -> re.Match[str] | None:
+        """Return where the longest title of D (without brackets) stands in ``span`` as whole words."""
         titles = sorted({_bare(p.title) for p in self.passages}, key=lambda t: (-len(t), t))
         for title in titles:
             found = re.search(rf"(?<!\w){re.escape(title)}(?!\w)", span, re.IGNORECASE) if title else None
             if found:
-                return found[0]
-        return ""
+                return found
+        return None
 
     def _bearer(self, option: Claim) -> int | None:
         """Return which passage carries the option, None if none carries it whole."""

@@ -38,10 +38,13 @@ def weights_hash(model: Any) -> str:
     return digest.hexdigest()
 
 
-def fingerprint(model: Any, trees: Sequence[Tree], settings: Optimisation, seed: int, rule: Rule | None) -> str:
-    """Return the identity of a training: what it starts from, what it sees and how.
+def fingerprint(
+    model: Any, trees: Sequence[Tree], settings: Optimisation, seed: int, rule: Rule | None, validated_by: str = ""
+) -> str:
+    """Return the identity of a training: what it starts from, what it sees and how, and what the kept weights hang on.
 
-    Settings that cannot change the result (how often to save and to log, where to report) are left out.
+    ``validated_by`` names what its validation asks and how that is judged; "" where nothing is asked. Settings that
+    cannot change the result (how often to save and to log, where to report) are left out.
     """
     chosen = settings.model_dump(
         mode="json",
@@ -49,7 +52,7 @@ def fingerprint(model: Any, trees: Sequence[Tree], settings: Optimisation, seed:
     )
     return sha256_json(
         {"stage": type(settings).__name__, "settings": chosen, "seed": seed, "data": data_hash(trees),
-         "weights": weights_hash(model), "rule": repr(rule), "rac": __version__}
+         "weights": weights_hash(model), "rule": repr(rule), "validated by": validated_by, "rac": __version__}
     )  # fmt: skip
 
 

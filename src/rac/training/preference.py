@@ -38,6 +38,7 @@ def train_preference(
     seed: int,
     validation: Sequence[Tree] | None = None,
     validate: Validate | None = None,
+    validated_by: str = "",
     rule: Rule | None = None,
     tokenizer: Any = None,
     base: str | None = None,
@@ -58,6 +59,7 @@ def train_preference(
         seed: Seed of the order of the data and of new adapters.
         validation: Held-out trees of the same kind, scored ``settings.validations`` times.
         validate: Asks validation questions and returns metrics, called at the same times.
+        validated_by: Names what ``validate`` asks and how it judges: validated otherwise it is another training.
         rule: Chooses the weights to keep from what ``validate`` returned; without it the last ones are kept.
         tokenizer: Saved beside full weights, if given.
         base: Name of the base model, saved beside the weights, if given.
@@ -77,7 +79,7 @@ def train_preference(
                 f"pair '{tree.id}' has no rejected question, so there is nothing to prefer the chosen one to; leave "
                 "it out"
             )
-    identity = fingerprint(model, trees, settings, seed, rule)
+    identity = fingerprint(model, trees, settings, seed, rule, validated_by)
     output_dir = Path(output_dir)
     if (record := finished(output_dir, identity)) is not None:
         log.info("%s is finished in %s", label, output_dir)

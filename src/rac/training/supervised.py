@@ -31,6 +31,7 @@ def train_supervised(
     seed: int,
     validation: Sequence[Tree] | None = None,
     validate: Validate | None = None,
+    validated_by: str = "",
     rule: Rule | None = None,
     tokenizer: Any = None,
     base: str | None = None,
@@ -49,6 +50,7 @@ def train_supervised(
         seed: Seed of the order of the data and of new adapters.
         validation: Held-out trees, scored ``settings.validations`` times.
         validate: Asks validation questions and returns metrics, called at the same times.
+        validated_by: Names what ``validate`` asks and how it judges: validated otherwise it is another training.
         rule: Chooses the weights to keep from what ``validate`` returned; without it the last ones are kept.
         tokenizer: Saved beside full weights, if given.
         base: Name of the base model, saved beside the weights, if given.
@@ -65,7 +67,7 @@ def train_supervised(
             f"{label} was given no training query, so there is nothing to learn; add data or loosen filters"
         )
     weighted = [weigh(tree, settings.weighting) for tree in trees]
-    identity = fingerprint(model, weighted, settings, seed, rule)
+    identity = fingerprint(model, weighted, settings, seed, rule, validated_by)
     if (record := finished(Path(output_dir), identity)) is not None:
         log.info("%s is finished in %s", label, output_dir)
         return record
