@@ -10,9 +10,9 @@ from rac.cli.report import pack as pack_command
 from rac.errors import DataError, UserError
 from rac.files import read_json
 from rac.report.bars import Bar, Rival, bars_of, in_words, over_all, rivals_of
-from rac.report.results import render_results
+from rac.report.results import _seconds_a_question, render_results
 from rac.report.seeds import groups_of_seeds, over_seeds
-from rac.report.stored import load, pack
+from rac.report.stored import FOUND_DONE, load, pack
 from run_support import finished_run
 
 LEVEL = {
@@ -144,6 +144,11 @@ def test_rivals_are_set_against_rac_with_their_cost(tmp_path: Path) -> None:
     assert best.in_words().endswith("and takes 4.5 times as long to ask")
     assert (aware.system, aware.cost) == ("context-aware", None)
     assert aware.in_words() == "`context-aware` is not told apart from `rac` on the headline (+0.000, p = 1.000)"
+    assert _seconds_a_question({"seconds": 30.0, "counts": {"retrieved: asked": 10, "gold: asked": 10}}) == 1.5
+    done = {"retrieved: asked": 20, FOUND_DONE: 5}
+    assert _seconds_a_question({"seconds": 30.0, "counts": done}) == 2.0
+    assert _seconds_a_question({"seconds": 0.1, "counts": {"retrieved: asked": 20}}) == 0.0
+    assert _seconds_a_question({"seconds": 0.1, "counts": {"retrieved: asked": 5, FOUND_DONE: 5}}) == 0.0
     assert Rival("x", -0.2, 0.001, None).in_words() == "`x` stays below `rac` on the headline (-0.200, p = 0.001)"
     assert "`grounded-best-of-n` is above `rac` on the headline (+0.020, p <" in render_results([run.path])
 

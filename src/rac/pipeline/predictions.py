@@ -16,6 +16,7 @@ from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.progress import Progress
 from rac.prompting import PROMPT_VERSION
 from rac.records import ClarificationExample, Passage, Prediction
+from rac.report.stored import FOUND_DONE
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def predict_stage(run: RunDirectory, system: str) -> dict[str, Any]:
                     lines.add(dict(zip(chunk, ask([todo[key] for key in chunk]), strict=True)))
                     progress.advance(len(chunk))
         outputs = []
-        counts: dict[str, Any] = {}
+        counts: dict[str, Any] = {FOUND_DONE: len(todo) - len(missing)} if len(missing) < len(todo) else {}
         for source, found in by_source.items():
             outputs.append(f"predictions/{source}/{system}.jsonl")
             predictions = [

@@ -233,7 +233,7 @@ def rivals_of(metrics: Mapping[str, Any], seconds: Mapping[str, float]) -> list[
 
     Args:
         metrics: The content of a run's ``metrics.json``; its first D counts.
-        seconds: System -> time to ask all queries.
+        seconds: System -> time to ask a question; 0 or none where it is not known.
     """
     tables = _Tables(metrics)
     source = first_source(metrics)

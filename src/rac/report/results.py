@@ -5,7 +5,7 @@ Runs are read from their directories or from their compact form (``rac.report.st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from rac.report.bars import MAIN, bars_of, in_words, over_all, rivals_of
 from rac.report.data import MetricInfo, ReportData, Table, format_value, order_statement, shown_metrics
 from rac.report.markdown import differences_table, escape, metrics_table
 from rac.report.seeds import groups_of_seeds, over_seeds
-from rac.report.stored import StoredRun, load
+from rac.report.stored import FOUND_DONE, StoredRun, load
 
 _TRAINING_FIGURES = (
     "steps", "prompts", "questions", "tokens", "target_tokens", "tokens_per_second", "first_loss", "last_loss",
@@ -121,12 +121,21 @@ def _section(group: Sequence[StoredRun], examples: int) -> list[str]:
 
 def _rivals(run: StoredRun) -> list[str]:
     seconds = {
-        name.removeprefix("predict-"): stage["seconds"]
+        name.removeprefix("predict-"): _seconds_a_question(stage)
         for name, stage in run.stages.items()
         if name.startswith("predict-")
     }
     found = rivals_of(run.metrics, seconds)
     return ["; ".join(rival.in_words() for rival in found) + ".", ""] if found else []
+
+
+def _seconds_a_question(stage: Mapping[str, Any]) -> float:
+    """Return the time of a stage that asks by question; 0 where it is not known, since all answers were found done."""
+    counts = stage["counts"]
+    asked = sum(value for name, value in counts.items() if name.endswith(": asked")) - counts.get(FOUND_DONE, 0)
+    each = stage["seconds"] / asked if asked > 0 else 0.0
+    # No model answers faster: the answers were found done by a version that did not count them.
+    return each if each > 0.01 else 0.0
 
 
 def _seeds(group: Sequence[StoredRun], infos: Sequence[MetricInfo]) -> list[str]:

@@ -26,6 +26,9 @@ from rac.files import atomic_path, check_header, iterate_json_lines, read_json, 
 from rac.metrics.catalog import METRICS
 from rac.records import ClarificationExample
 
+FOUND_DONE = "answers of an interrupted try"
+"""Count of a stage that asks: answers that it did not have to ask for again, so its time says nothing of them."""
+
 
 @dataclass(frozen=True)
 class Asked:
