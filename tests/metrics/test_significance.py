@@ -81,6 +81,9 @@ def test_all_zero_or_all_one_leaves_doubt():
     assert (every.low, every.high) == (pytest.approx(0.025 ** (1 / 20)), 1.0)
     constant = bootstrap_ci([0.5] * 20, None, seed=0)
     assert (constant.low, constant.high) == (0.5, 0.5)
+    # Gains and losses that cancel in every cluster are no row of failures.
+    cancelled = bootstrap_ci([1.0, -1.0] * 10, [f"c{i // 2}" for i in range(20)], seed=0)
+    assert (cancelled.low, cancelled.high) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("clusters", [5, 8, 15])

@@ -139,7 +139,7 @@ def bootstrap_ci(
     sums, sizes = _cluster_sums(array[scored], names[scored])
     mean = float(array[scored].mean())
     low, high = bootstrap_interval(sums, sizes, seed, n, level)
-    if low is not None and low == high and mean in (0.0, 1.0):
+    if low is not None and (array[scored] == mean).all() and mean in (0.0, 1.0):
         doubt = 1.0 - ((1.0 - level) / 2) ** (1.0 / len(sums))
         low, high = (0.0, doubt) if mean == 0.0 else (1.0 - doubt, 1.0)
     return Interval(mean, low, high, count, unscored, len(sums))
