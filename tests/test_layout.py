@@ -53,7 +53,7 @@ LAYERS: list[tuple[str, ...]] = [
     ("training", "generation", "metrics", "config"),
     ("asking", "predicting"),
     ("report", "server", "integrations"),
-    ("pipeline", "annotate", "annotation_sources", "judging", "error_study"),
+    ("pipeline", "annotate", "annotation_sources", "judging", "error_study", "pairwise_study"),
     ("cli",),
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -111,6 +111,14 @@ def test_a_benchmark_without_retrieved_passages_is_judged_by_its_gold_ones(tmp_p
     assert verdicts(bars_of(read_json(run / "metrics.json"), "pacific"))["headline: rac against grounded"] is True
 
 
+def test_a_benchmark_without_passages_has_reference_metrics_and_no_bars(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "a", ["grounded", "rac"], score, source="clariq", name="clariq", queries=12)
+    page = render_results([run.path])
+    assert "## Bars" not in page and "bars are met" not in page
+    table = page.split("### ", 1)[1]
+    assert "ROUGE-L" in table and "Headline" not in table and "Hallucinated" not in table
+
+
 def test_over_all_other_benchmarks_one_significant_gain_is_wanted(tmp_path: Path) -> None:
     systems = ["grounded", "rac", "gold"]
     runs = {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+REFERENCE = "Overlap with references"
+"""The group of metrics that need gold questions and no passages."""
+
 
 @dataclass(frozen=True)
 class MetricSpec:
@@ -89,15 +92,15 @@ _SPECS = (
                "Number of numbers and dates in claims that neither D nor the query has."),
     MetricSpec("options", "Options", "Words", "", "Number of things offered."),
     MetricSpec("length", "Length", "Words", "", "Number of words."),
-    MetricSpec("rouge_l", "ROUGE-L", "Overlap with references", "higher",
+    MetricSpec("rouge_l", "ROUGE-L", REFERENCE, "higher",
                "Longest common subsequence with the best reference. Hardly sees an invented option."),
-    MetricSpec("rouge_1", "ROUGE-1", "Overlap with references", "higher", "Common words with the best reference."),
-    MetricSpec("rouge_2", "ROUGE-2", "Overlap with references", "higher", "Common word pairs with the best reference."),
-    MetricSpec("bleu", "BLEU", "Overlap with references", "higher", "Sentence BLEU-4 against all references."),
-    MetricSpec("chrf", "chrF", "Overlap with references", "higher", "Character n-grams of the best reference."),
-    MetricSpec("meteor_nowordnet", "METEOR (no WordNet)", "Overlap with references", "higher",
+    MetricSpec("rouge_1", "ROUGE-1", REFERENCE, "higher", "Common words with the best reference."),
+    MetricSpec("rouge_2", "ROUGE-2", REFERENCE, "higher", "Common word pairs with the best reference."),
+    MetricSpec("bleu", "BLEU", REFERENCE, "higher", "Sentence BLEU-4 against all references."),
+    MetricSpec("chrf", "chrF", REFERENCE, "higher", "Character n-grams of the best reference."),
+    MetricSpec("meteor_nowordnet", "METEOR (no WordNet)", REFERENCE, "higher",
                "Exact and stem matches with the best reference; no synonyms."),
-    MetricSpec("embedding", "Embedding similarity", "Overlap with references", "higher",
+    MetricSpec("embedding", "Embedding similarity", REFERENCE, "higher",
                "Cosine with the nearest reference. One wrong name hardly moves it."),
     MetricSpec("facet_coverage", "Facet coverage", "Gold facets", "higher",
                "How many of the query's gold facets are offered. Other words for a facet count as missed."),

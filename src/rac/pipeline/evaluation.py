@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rac.benchmarks import stand_in_note
 from rac.files import iterate_json_lines, read_json, read_records, write_json
+from rac.metrics.catalog import REFERENCE
 from rac.metrics.claims import RULES_VERSION
 from rac.metrics.support import load_fit
 from rac.pipeline.data import load_examples
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 METRICS_SCHEMA = 1
-REFERENCE_GROUP = "Overlap with references"
 
 
 def subsets(examples: Sequence[ClarificationExample]) -> dict[str, set[str]]:
@@ -128,7 +128,7 @@ def _without_own_reference(item: dict[str, Any], system: str) -> dict[str, Any]:
     """Leave reference metrics of gold out: gold is its own reference."""
     if system != "gold":
         return item
-    own = {info.name for info in metric_infos() if info.group == REFERENCE_GROUP}
+    own = {info.name for info in metric_infos() if info.group == REFERENCE}
     return {key: (None if key in own else value) for key, value in item.items()}
 
 

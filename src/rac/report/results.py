@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rac.benchmarks import stand_in_note
 from rac.generation.systems import SYSTEMS
+from rac.metrics.catalog import REFERENCE
 from rac.progress import format_seconds
 from rac.report.bars import MAIN, bars_of, in_words, over_all, rivals_of
 from rac.report.data import MetricInfo, ReportData, Table, format_value, order_statement, shown_metrics
@@ -62,8 +64,14 @@ def _called(run: StoredRun) -> str:
 
 
 def _has_bars(run: StoredRun) -> bool:
-    """Return whether bars are set for a run: its own models, both stages among them, were asked."""
-    return not run.trained and {"rac", "grounded"} <= set(run.metrics["tables"][0]["systems"])
+    """Return whether bars are set for a run: its own models, both stages among them, were asked about passages."""
+    both = {"rac", "grounded"} <= set(run.metrics["tables"][0]["systems"])
+    return both and not run.trained and not _stands_in(run)
+
+
+def _stands_in(run: StoredRun) -> bool:
+    """Return whether D is of a corpus that is not the benchmark's, so that only reference metrics say anything."""
+    return any(stand_in_note(source, "") for source in _source(run).split("+"))
 
 
 def _short(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
@@ -92,7 +100,11 @@ def _bars(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
                 continue
             seed = f", seed {run.recipe.seed}" if len(group) > 1 else ""
             found += [(_called(run) + seed, bar) for bar in bars_of(run.metrics, _source(run))]
-    others = {_called(g[0]): g[0].metrics for g in groups if _source(g[0]) != MAIN and not g[0].trained}
+    others = {
+        _called(g[0]): g[0].metrics
+        for g in groups
+        if _source(g[0]) != MAIN and not g[0].trained and not _stands_in(g[0])
+    }
     found += [("all but the main one", bar) for bar in over_all(others)]
     if not found:
         return []
@@ -107,12 +119,14 @@ def _bars(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
 def _section(group: Sequence[StoredRun], examples: int) -> list[str]:
     run = group[0]
     infos = [MetricInfo(**info) for info in run.metrics["metrics"]]
+    if _stands_in(run):
+        infos = [info for info in infos if info.group == REFERENCE]
     lines = [f"## {escape(run.name)}", "", *_seeds(group, infos), *_made(run), ""]
     if run.trained:
         lines += [f"The models are those of {escape(run.trained)}; nothing was trained on these queries.", ""]
     lines += [f"> **Note:** {escape(note)}" for note in run.metrics["notes"]]
     lines += ["", f"Signature: `{run.metrics['signature']}`", ""]
-    lines += _rivals(run)
+    lines += [] if _stands_in(run) else _rivals(run)
     for entry in run.metrics["tables"]:
         lines += _table(entry, infos)
     lines += _questions(run, examples)
