@@ -160,6 +160,37 @@ def passages_text(passages: Sequence[Passage]) -> str:
     return "\n".join(lines)
 
 
+def new_folder(folder: Path | str) -> Path:
+    """Return the folder for a sheet.
+
+    Raises:
+        UserError: if there is something in it, or it is a file.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists and is not empty, and a sheet may hold somebody's work; give a new directory")
+    return folder
+
+
+def read_key(key: Path | str, form: str, called: str) -> dict[str, Any]:
+    """Read the key of a study.
+
+    Args:
+        key: ``key.json``, or the folder that it lies in.
+        form: What the key must be of.
+        called: How that is called in the error.
+
+    Raises:
+        DataError: if it is the key of something else.
+    """
+    path = Path(key)
+    path = path / "key.json" if path.is_dir() else path
+    stored = read_json(path)
+    if not isinstance(stored, dict) or stored.get("schema") != KEY_SCHEMA or stored.get("form") != form:
+        raise DataError(path, f"is no key of {called}; give the key.json that the sheet came with")
+    return stored
+
+
 def sheet_text(
     items: Sequence[Mapping[str, Any]], columns: Sequence[str] = COLUMNS, *, given: Sequence[str] = COLUMNS[1:4]
 ) -> str:

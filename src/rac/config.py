@@ -226,7 +226,7 @@ class Recipe(Section):
                 "openai.model: the system `openai` is asked for, but no model is named; give the model's name on the "
                 "server at openai.url"
             )
-        if "rac-round-1" in self.evaluation.systems and self.preference.rounds + self.preference.unlabelled_rounds == 1:
+        if "rac-round-1" in self.evaluation.systems and self.preference.all_rounds == 1:
             raise ValueError(
                 "evaluation.systems: with one round `rac-round-1` is `rac` itself; leave it out, or set "
                 "preference.rounds: 2"

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from rac.annotate import KEY_SCHEMA, Asked, items_of, sheet_rows, sheet_text
+from rac.annotate import KEY_SCHEMA, Asked, items_of, new_folder, read_key, sheet_rows, sheet_text
 from rac.errors import DataError, UserError
-from rac.files import read_json, write_json, write_text
+from rac.files import write_json, write_text
 from rac.metrics.catalog import METRICS
 from rac.metrics.significance import bootstrap_ci
 from rac.metrics.validation import auc
@@ -98,9 +98,7 @@ def export_errors(asked: Sequence[Asked], folder: Path | str, *, items: int = 10
     Raises:
         UserError: if there is nothing to label, or the folder is not empty.
     """
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists and is not empty, and a sheet may hold somebody's work; give a new directory")
+    folder = new_folder(folder)
     usable = [a for a in asked if a.question.strip()]
     if not usable:
         raise UserError("no question has a word in it, so there is nothing to label; give a run with questions")
@@ -160,11 +158,7 @@ def read_errors(key: Path | str, sheet: Path | str) -> dict[str, dict[str, Any]]
         DataError: naming file and line: a missing column, an unknown or repeated item, a label that is not 0 or 1.
         UserError: if nothing is filled in.
     """
-    key, sheet = Path(key), Path(sheet)
-    key = key / "key.json" if key.is_dir() else key
-    stored = read_json(key)
-    if not isinstance(stored, dict) or stored.get("schema") != KEY_SCHEMA or stored.get("form") != "errors":
-        raise DataError(key, "is no key of an error study; give the key.json that the sheet came with")
+    stored, sheet = read_key(key, "errors", "an error study"), Path(sheet)
     found: dict[str, dict[str, Any]] = {}
     for line, name, row in sheet_rows(sheet, stored["items"], LABELS):
         labels = {label: _label(row[label], sheet, line, label) for label in LABELS}
@@ -218,17 +212,6 @@ def agreements(
     return found
 
 
-def _check_outputs(items: Mapping[str, Mapping[str, Any]], run: StoredRun, source: str) -> None:
-    questions = {one.id: one.questions for one in run.asked[source]}
-    for item in items.values():
-        for system in item["systems"]:
-            if questions.get(item["id"], {}).get(system) != item["question"]:
-                raise UserError(
-                    f"{run.path} has another question of {system} for '{item['id']}' than the one that was labelled: "
-                    "give the run that the sheet was made of"
-                )
-
-
 def _agreement(label: str, metric: str, pairs: Sequence[tuple[bool, float]], seed: int) -> Agreement:
     sign = -1.0 if METRICS[metric].better == "higher" else 1.0
     faulty = np.array([sign * value for fault, value in pairs if fault])
@@ -263,7 +246,9 @@ def render_errors(
     Raises:
         UserError: if the run asked something else than what was labelled, as after another training.
     """
-    _check_outputs(items, run, source)
+    run.check_outputs(
+        source, ((item["id"], system, item["question"]) for item in items.values() for system in item["systems"])
+    )
     systems = [s for s in run.metrics["tables"][0]["systems"] if any(s in item["systems"] for item in items.values())]
     lines = [
         "# Error study",

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rac.annotate import KEY_SCHEMA, Asked, passages_text, sheet_rows, sheet_text
+from rac.annotate import KEY_SCHEMA, Asked, new_folder, passages_text, read_key, sheet_rows, sheet_text
 from rac.errors import DataError, UserError
-from rac.files import read_json, sha256_json, write_json, write_text
+from rac.files import sha256_json, write_json, write_text
 from rac.metrics.significance import bootstrap_ci, paired_test
 from rac.report.data import MetricInfo, format_p, format_value
 from rac.report.markdown import escape
@@ -56,9 +56,7 @@ def export_pairs(
     Raises:
         UserError: if the two have no query in common, are one, or the folder is not empty.
     """
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists and is not empty, and a sheet may hold somebody's work; give a new directory")
+    folder = new_folder(folder)
     if first == second:
         raise UserError(f"'{first}' cannot be compared with itself; name two systems")
     one, two = ({a.id: a for a in asked if a.system == name and a.question.strip()} for name in (first, second))
@@ -106,11 +104,7 @@ def read_pairs(key: Path | str, sheet: Path | str) -> tuple[list[str], dict[str,
         DataError: naming file and line: a missing column or row, an unknown or repeated item, an answer that is none.
         UserError: if nothing is filled in.
     """
-    key, sheet = Path(key), Path(sheet)
-    key = key / "key.json" if key.is_dir() else key
-    stored = read_json(key)
-    if not isinstance(stored, dict) or stored.get("schema") != KEY_SCHEMA or stored.get("form") != "pairwise":
-        raise DataError(key, "is no key of a pairwise reading; give the key.json that the sheet came with")
+    stored, sheet = read_key(key, "pairwise", "a pairwise reading"), Path(sheet)
     first, second = stored["systems"]
     items = stored["items"]
     found: dict[str, dict[str, Any]] = {}
@@ -153,14 +147,9 @@ def render_pairs(
     Raises:
         UserError: if the run asked something else than what was read.
     """
-    asked = {one.id: one.questions for one in run.asked[source]}
-    for item in items.values():
-        for system, question in item["questions"].items():
-            if asked.get(item["id"], {}).get(system) != question:
-                raise UserError(
-                    f"{run.path} has another question of {system} for '{item['id']}' than the one that was read: give "
-                    "the run that the sheet was made of"
-                )
+    run.check_outputs(
+        source, ((item["id"], name, text) for item in items.values() for name, text in item["questions"].items())
+    )
     first, second = systems
     rows = sorted(items.items())
     values = [item["value"] for _, item in rows]

@@ -48,14 +48,11 @@ def error_report(
     Example: rac annotate error-report errors errors/filled.csv --scores runs/claqua --labelled-by "one author"
     """
     from rac.error_study import read_errors, render_errors
-    from rac.errors import UserError, did_you_mean
     from rac.files import read_text, write_text
     from rac.report.stored import load
 
     run = load(scores)
-    source = passages or next(iter(run.asked))
-    if source not in run.asked:
-        raise UserError(f"{scores} was not scored against D '{source}'; {did_you_mean(source, run.asked)}")
+    source = run.source(passages)
     page = render_errors(
         read_errors(key, sheet),
         run,

@@ -47,15 +47,12 @@ def pairwise_report(
 
     Example: rac annotate pairwise-report pairwise pairwise/filled.csv --scores runs/claqua --read-by "two authors"
     """
-    from rac.errors import UserError, did_you_mean
     from rac.files import write_text
     from rac.pairwise_study import read_pairs, render_pairs
     from rac.report.stored import load
 
     run = load(scores)
-    source = passages or next(iter(run.asked))
-    if source not in run.asked:
-        raise UserError(f"{scores} was not scored against D '{source}'; {did_you_mean(source, run.asked)}")
+    source = run.source(passages)
     systems, items = read_pairs(key, sheet)
     page = render_pairs(systems, items, run, source, read_by=read_by, seed=seed)
     if output is None:

@@ -21,7 +21,6 @@ from rac.doctor.check import Check
 from rac.doctor.machine import available_memory, free_disk
 from rac.errors import UserError
 from rac.files import read_json
-from rac.pipeline.models import all_rounds
 from rac.progress import format_seconds
 
 _TEMPLATE, _QUESTION = 60, 24
@@ -145,7 +144,7 @@ def _lines(path: Path) -> int:
 def disk(recipe: Recipe, size: Size, output: Path) -> Check:
     """Compare the space that models and checkpoints take with what is free."""
     full = recipe.training.adapter == "full"
-    models = 2 + all_rounds(recipe)
+    models = 2 + recipe.preference.all_rounds
     # Each model as float32; while one is trained, a checkpoint with the optimiser's two moments.
     needed = size.weights * (4 * models + 12) if full else size.weights * 0.5
     where, free = free_disk(output)
@@ -251,7 +250,7 @@ def seconds_of(recipe: Recipe, size: Size, work: Work, rate: float) -> dict[str,
         return float(read + 2 * size.weights * answers * _QUESTION / (rate * _DECODING))
 
     samples = recipe.pairs.grounded_samples + recipe.pairs.ungrounded_samples
-    rounds = all_rounds(recipe)
+    rounds = recipe.preference.all_rounds
     return {
         "ungrounded": trained(work.stage1 * recipe.training.epochs, 30, work.questions),
         "grounded": trained(work.stage1 * recipe.training.epochs, work.prompt, work.questions),

@@ -171,7 +171,7 @@ def load_examples(run: RunDirectory, split: str) -> list[ClarificationExample]:
     return read_records(run / f"examples/{split}.jsonl", ClarificationExample)
 
 
-def load_retrieved(run: RunDirectory) -> dict[str, list[Passage]]:
-    """Read what was retrieved: example id -> passages, best first."""
-    passages = {p.id: p for p in read_records(run / "passages.jsonl", Passage)}
-    return {identity: [passages[p] for p in ids] for identity, ids in read_json(run / "retrieved.json").items()}
+def load_retrieved(run: RunDirectory, suffix: str = "") -> dict[str, list[Passage]]:
+    """Read what was retrieved: example id -> passages, best first; ``suffix`` names the files of other queries."""
+    passages = {p.id: p for p in read_records(run / f"passages{suffix}.jsonl", Passage)}
+    return {id_: [passages[p] for p in ids] for id_, ids in read_json(run / f"retrieved{suffix}.json").items()}

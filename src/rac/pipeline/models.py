@@ -28,12 +28,7 @@ def model_stage(recipe: Recipe, name: str) -> str:
 
 def rounds_of(recipe: Recipe) -> list[str]:
     """Return the stages of the rounds of stage 2, in order; those on unlabelled queries last."""
-    return ["rac", *(f"rac-{number}" for number in range(2, 1 + all_rounds(recipe)))]
-
-
-def all_rounds(recipe: Recipe) -> int:
-    """Return how many rounds stage 2 has, on labelled and on unlabelled queries."""
-    return recipe.preference.rounds + recipe.preference.unlabelled_rounds
+    return ["rac", *(f"rac-{number}" for number in range(2, 1 + recipe.preference.all_rounds))]
 
 
 def needs(recipe: Recipe, name: str) -> bool:

@@ -16,7 +16,7 @@ from rac.errors import UserError
 from rac.files import read_records, write_records
 from rac.metrics.selection import SELECTION_VERSION, SelectionScorer
 from rac.models import load_tokenizer
-from rac.pipeline.models import all_rounds, load_run_model
+from rac.pipeline.models import load_run_model
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.pipeline.samples import sample_questions
 from rac.pipeline.training import ground
@@ -74,7 +74,7 @@ def round_variant(recipe: Recipe, number: int) -> Variant:
 
 def round_variants(recipe: Recipe) -> list[Variant]:
     """Return the rounds of the recipe, in order."""
-    return [round_variant(recipe, number) for number in range(1, 1 + all_rounds(recipe))]
+    return [round_variant(recipe, number) for number in range(1, 1 + recipe.preference.all_rounds)]
 
 
 def paper_variant(recipe: Recipe) -> Variant:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from rac.errors import UserError
-from rac.files import read_json, read_records, write_json, write_records
-from rac.pipeline.data import SPLITS, load_examples
+from rac.files import write_json, write_records
+from rac.pipeline.data import SPLITS, load_examples, load_retrieved
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.pipeline.sources import read_examples, source_fingerprint
 from rac.pipeline.splitting import held_out_of, limited, without_clusters_of
@@ -68,6 +68,4 @@ def unlabelled_stage(run: RunDirectory) -> dict[str, Any]:
 
 def load_unlabelled(run: RunDirectory) -> dict[str, list[Passage]]:
     """Read what was retrieved for the unlabelled queries: example id -> passages, best first."""
-    passages = {p.id: p for p in read_records(run / f"passages-{UNLABELLED}.jsonl", Passage)}
-    found = read_json(run / f"retrieved-{UNLABELLED}.json")
-    return {identity: [passages[p] for p in ids] for identity, ids in found.items()}
+    return load_retrieved(run, f"-{UNLABELLED}")

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rac.config import Recipe, load_recipe
-from rac.errors import DataError, UserError
+from rac.errors import DataError, UserError, did_you_mean
 from rac.files import atomic_path, check_header, iterate_json_lines, read_json, read_records, write_json, write_text
 from rac.metrics.catalog import METRICS
 from rac.records import ClarificationExample
@@ -77,6 +77,35 @@ class StoredRun:
     def name(self) -> str:
         """Name of the run."""
         return str(self.metrics["run"])
+
+    def source(self, wanted: str | None) -> str:
+        """Return the D of that name, the first one for None.
+
+        Raises:
+            UserError: if the run was not scored against it.
+        """
+        source = wanted or next(iter(self.asked))
+        if source not in self.asked:
+            raise UserError(f"{self.path} was not scored against D '{source}'; {did_you_mean(source, self.asked)}")
+        return source
+
+    def check_outputs(self, source: str, read: Iterable[tuple[str, str, str]]) -> None:
+        """Check that questions which somebody read are those of this run.
+
+        Args:
+            source: Which D they were asked over.
+            read: (query id, system, question).
+
+        Raises:
+            UserError: for one that the run did not ask, as after another training.
+        """
+        questions = {one.id: one.questions for one in self.asked[source]}
+        for name, system, question in read:
+            if questions.get(name, {}).get(system) != question:
+                raise UserError(
+                    f"{self.path} has another question of {system} for '{name}' than the one that was read: give the "
+                    "run that the sheet was made of"
+                )
 
 
 def is_packed(path: Path) -> bool:

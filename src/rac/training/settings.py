@@ -104,6 +104,11 @@ class Stage2(Optimisation):
         "start", description="`none` drops the comparison with the start from `dpo`, `ipo` and `listwise`."
     )
 
+    @property
+    def all_rounds(self) -> int:
+        """Rounds on labelled and on unlabelled queries together."""
+        return self.rounds + self.unlabelled_rounds
+
     @model_validator(mode="after")
     def _fits_together(self) -> Stage2:
         if self.loss == "simpo" and self.length_normalised is False:
