@@ -20,13 +20,16 @@ from rac.records import ClarificationExample
 from sources_support import examples, ids, recipe, source
 
 
-def made(tmp_path: Path, *, rounds: int = 2, queries: int | None = None, train: int = 20) -> RunDirectory:
+def made(
+    tmp_path: Path, *, rounds: int = 2, queries: int | None = None, train: int = 20, held_out: str = "source"
+) -> RunDirectory:
     own = [
         *examples("a", 40, "train"), *examples("d", 6, "dev"), *examples("t", 6, "test"),
         *(ClarificationExample(id=f"bare{i}", query=f"who made a{i}", group=f"l{i}", split="train") for i in range(4)),
         ClarificationExample(id="leak", query="who made t0", group="t-group-0", split="train"),
     ]  # fmt: skip
     data = {"source": source(tmp_path / "all.jsonl", own), "train_queries": train, "unlabelled_queries": queries}
+    data["held_out"] = held_out
     preference = {"rounds": 2, "unlabelled_rounds": rounds}
     run = RunDirectory(tmp_path / "run", recipe(data, preference=preference, pairs={"gold_only_share": 0.5}))
     index_stage(run)
@@ -55,6 +58,12 @@ def test_queries_are_those_that_no_part_has_and_come_without_gold(tmp_path: Path
     unlabelled_stage(few)
     assert len(load_examples(few, UNLABELLED)) == 5
     assert few.output_hash("data") == run.output_hash("data"), "other parts do not depend on how many are taken"
+
+
+def test_what_the_source_holds_out_is_not_trained_on_where_the_run_asks_training_queries(tmp_path: Path) -> None:
+    run = made(tmp_path, held_out="training")
+    unlabelled_stage(run)
+    assert "leak" not in ids(load_examples(run, UNLABELLED))
 
 
 def test_rounds_share_them_out_and_use_no_gold(tmp_path: Path) -> None:

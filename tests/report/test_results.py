@@ -208,10 +208,11 @@ def test_runs_of_one_name_whose_recipes_differ_are_no_seeds_of_each_other(tmp_pa
         for seed in (0, 1)
     ]  # fmt: skip
     assert len(groups_of_seeds([load(run.path) for run in runs])) == 1
-    changed_recipe = runs[1].recipe.to_yaml().replace("nll_weight: 1.0", "nll_weight: 0.5")
-    assert changed_recipe != runs[1].recipe.to_yaml()
-    (runs[1] / "recipe.yaml").write_text(changed_recipe)
-    assert len(groups_of_seeds([load(run.path) for run in runs])) == 2
+    for key, value in (("nll_weight: 1.0", "nll_weight: 0.5"), ("unlabelled_rounds: 0", "unlabelled_rounds: 2")):
+        changed_recipe = runs[1].recipe.to_yaml().replace(key, value)
+        assert changed_recipe != runs[1].recipe.to_yaml()
+        (runs[1] / "recipe.yaml").write_text(changed_recipe)
+        assert len(groups_of_seeds([load(run.path) for run in runs])) == 2, value
 
 
 def test_two_runs_with_one_seed_are_two_runs(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ def unlabelled_stage(run: RunDirectory) -> dict[str, Any]:
         by_split, _ = read_examples(recipe, index)
         _, held_out = held_out_of(by_split, recipe)
         used = [e for name in SPLITS for e in load_examples(run, name)]
-        pool = without_clusters_of(by_split.get("train", []), [*used, *held_out])
+        # Also of what the source holds out and this run does not ask (data.held_out: training).
+        others = [e for name, part in by_split.items() if name != "train" for e in part]
+        pool = without_clusters_of(by_split.get("train", []), [*used, *held_out, *others])
         if len(pool) < recipe.preference.unlabelled_rounds:
             raise UserError(
                 f"preference.unlabelled_rounds: {recipe.preference.unlabelled_rounds} rounds need as many further "

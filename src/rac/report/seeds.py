@@ -39,7 +39,13 @@ def groups_of_seeds(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
     for run in runs:
         source = next(iter(run.asked))
         made = run.recipe.digest("data", "bootstrap", "index", "prompt", "model", "training", "pairs", "preference")
-        key = (run.name, made, run.metrics["signatures"][source], tuple(one.id for one in run.asked[source]))
+        # Which rounds there are is no part of the hash of any of them.
+        rounds = (
+            run.recipe.preference.rounds,
+            run.recipe.preference.unlabelled_rounds,
+            run.recipe.data.unlabelled_queries,
+        )
+        key = (run.name, made, rounds, run.metrics["signatures"][source], tuple(one.id for one in run.asked[source]))
         same = found.setdefault(key, [])
         if any(other.recipe.seed == run.recipe.seed for other in same):
             # Two runs with one seed are two runs, whatever they differ in.
