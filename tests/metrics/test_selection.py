@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rac.metrics.claims import claims
-from rac.metrics.selection import SelectionScorer, same_option_twice
+from rac.metrics.selection import SelectionScorer, joined_terms, same_option_twice
 from rac.records import Passage
 
 PASSAGES = [
@@ -59,6 +59,32 @@ def test_the_passage_must_be_about_what_the_option_names() -> None:
     assert score.supported == [False, True]  # what is no band is not called Temperance
     score = SelectionScorer().score("Do you mean a German music label or an Italian band?", "Which one?", passages)
     assert score.supported == [True, True]  # nothing is named
+
+
+def test_a_type_says_what_a_thing_is_and_not_where() -> None:
+    passages = [
+        Passage(id="hill", title="Red Hill", types=("structure", "trail"), text="A trail for walkers and bicycles."),
+        Passage(id="suburb", title="Red Hill", types=("place",), text="Red Hill is an inner suburb of Brisbane."),
+        Passage(id="book", title="Red Hill", types=("person in fiction",), text="The hero of a novel."),
+    ]
+    for option, supported in (
+        ("Red Hill in the structure", False),
+        ("structure Red Hill", True),
+        ("Red Hill in the inner suburb", True),
+        ("Red Hill by the trail", True),  # the text says so
+        ("trail structure Red Hill", True),
+        ("person in fiction Red Hill", True),
+    ):
+        found = SelectionScorer().score(
+            f"Do you mean {option} or Red Hill in Brisbane?", "Where is Red Hill?", passages
+        )
+        assert found.supported == [supported, True], option
+
+
+def test_what_a_preposition_joins() -> None:
+    assert joined_terms("Red Hill in the inner suburb") == {"inner", "suburb"}
+    assert joined_terms("1994 album by Luna that sold well") == {"luna"}
+    assert joined_terms("ship Luna") == frozenset()
 
 
 def test_options_tell_passages_apart_if_each_rules_one_out() -> None:

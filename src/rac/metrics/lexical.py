@@ -77,6 +77,10 @@ class PassageWords:
         """Whether a term stands in the passage."""
         return any(candidate in self.keys for candidate in match_keys(term))
 
+    def says(self, term: str) -> bool:
+        """Whether a term stands in the passage outside its types."""
+        return any(span.field != "types" for span in self.find(term))
+
     def lacks_type(self, type_terms: Sequence[str]) -> bool:
         """Whether no type of the passage has all words of a type; of one without types, whether its words lack one."""
         wanted = set(type_terms)

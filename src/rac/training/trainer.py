@@ -21,6 +21,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from rac.arithmetic import has_fast_bfloat16
 from rac.errors import UserError
+from rac.training.adapter_products import plain_adapters, quick_adapters
 from rac.training.attention import quick_attention, takes_quick_attention
 from rac.training.logps import branch_logps
 from rac.training.objectives import Objective, Totals
@@ -71,6 +72,7 @@ class TreeTrainer(Trainer):  # type: ignore[misc]
         self.objective, self.plain, self.max_row_tokens = objective, plain, max_row_tokens
         self.longest = max((tree.length for item in passes for share in item.shares for tree in share), default=0)
         self.quick = not plain and takes_quick_attention(model, self.longest)
+        self.adapted = plain_adapters(model)
         self._sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=args.device))
         self.logged: set[str] = set()
         self.complete: Callable[[dict[str, Any]], None] = lambda logs: None
@@ -96,7 +98,7 @@ class TreeTrainer(Trainer):  # type: ignore[misc]
 
     def training_step(self, model: Any, *arguments: Any, **named: Any) -> Tensor:
         """Compute a pass forward and backward."""
-        with quick_attention(model, self.longest) if self.quick else nullcontext():
+        with quick_attention(model, self.longest) if self.quick else nullcontext(), quick_adapters(self.adapted):
             loss: Tensor = super().training_step(model, *arguments, **named)
         return loss
 
