@@ -53,13 +53,15 @@ def main() -> int:
         model, args, passes=[item], objective=objective, plain=False, max_row_tokens=settings.max_row_tokens,
         callbacks=[],
     )  # fmt: skip
+    # The trainer does this at the start of a training; it puts the rounding of mixed precision around the model.
+    wrapped = trainer.accelerator.prepare_model(model)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4, fused=True)
     layers = {"rac": trainer.adapted, "peft": []}
 
     def step(name: str) -> tuple[float, float]:
         trainer.adapted = layers[name]
         started = time.perf_counter()
-        loss = float(trainer.training_step(trainer.model, trainer._collate([item])))
+        loss = float(trainer.training_step(wrapped, trainer._collate([item])))
         optimizer.step()
         optimizer.zero_grad()
         return time.perf_counter() - started, loss
