@@ -62,7 +62,7 @@ def test_bars_are_met_and_missed_by_the_numbers(study: Path) -> None:
         "retrieval gain (ΔnDCG@10) above template": None,
     }
     text = in_words("claqua", bars)
-    assert text.startswith("On claqua, 11 of 12 bars are met (")
+    assert text.startswith("On claqua, 11 of 12 bars are met. Missed: ")
     assert "Missed: same option twice: 10.0 %, wanted under 3 %." in text
     assert text.endswith("Not measured: retrieval gain (ΔnDCG@10) above template.")
 

@@ -247,21 +247,14 @@ def rivals_of(metrics: Mapping[str, Any], seconds: Mapping[str, float]) -> list[
 
 
 def in_words(name: str, bars: Sequence[Bar]) -> str:
-    """Return one paragraph that says which bars a run meets and misses, and by how much."""
+    """Return one paragraph that says how many bars a run meets, and which it misses by how much."""
     met = [b for b in bars if b.met]
     missed = [b for b in bars if b.met is False]
     unknown = [b for b in bars if b.met is None]
     measured = len(met) + len(missed)
-    parts = [f"On {name}, {len(met)} of {measured} bars are met"]
-    if met:
-        parts[0] += f" ({_listed(met)})"
-    parts[0] += "."
+    parts = [f"On {name}, {len(met)} of {measured} bars are met."]
     if missed:
         parts.append("Missed: " + "; ".join(f"{b.name}: {b.found}, wanted {b.wanted}" for b in missed) + ".")
     if unknown:
-        parts.append(f"Not measured: {_listed(unknown)}.")
+        parts.append(f"Not measured: {'; '.join(b.name for b in unknown)}.")
     return " ".join(parts)
-
-
-def _listed(bars: Sequence[Bar]) -> str:
-    return "; ".join(b.name for b in bars)

@@ -75,12 +75,13 @@ def _stands_in(run: StoredRun) -> bool:
 
 
 def _short(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
-    """Return the first paragraph: bars met and missed, the main benchmark first."""
+    """Return what to read first, bars met and missed: a paragraph on the main benchmark, a list of the others."""
     compared = [group[0] for group in groups if _has_bars(group[0])]
     compared.sort(key=lambda run: _source(run) != MAIN)
     if not compared:
         return []
-    return [" ".join(escape(in_words(_called(run), bars_of(run.metrics, _source(run)))) for run in compared), ""]
+    first, *others = (escape(in_words(_called(run), bars_of(run.metrics, _source(run)))) for run in compared)
+    return [first, "", *(f"- {line}" for line in others), *([""] if others else [])]
 
 
 def _preface() -> list[str]:
