@@ -135,7 +135,12 @@ def statements(table: Table, metric: MetricInfo, baseline: str) -> str:
 def markdown(compared: Compared, made: list[Table]) -> str:
     """Return the comparison as Markdown."""
     comparison = compared.comparison
-    lines = [f"# Comparison of indexes: {escape(comparison.name)}", "", *(f"- {escape(line)}" for line in counts_of(compared)), ""]
+    lines = [
+        f"# Comparison of indexes: {escape(comparison.name)}",
+        "",
+        *(f"- {escape(line)}" for line in counts_of(compared)),
+        "",
+    ]
     lines += [
         "Means with 95 % intervals over resampled clusters. ▲ and ▼: significantly better or worse than "
         f"{escape(comparison.baseline)} (paired randomisation over clusters, p at most {ALPHA:g} after Holm's "
