@@ -186,6 +186,21 @@ def test_estimates_agree_with_a_run_that_was_measured(recipe: Recipe) -> None:
     assert 4e9 < estimate.memory_needed(recipe, EMBEDDED, estimate.work_of(recipe)) < 9e9
 
 
+def test_rounds_without_labels_and_validations_take_time(recipe: Recipe) -> None:
+    work = estimate.work_of(recipe)
+    plain = estimate.seconds_of(recipe, EMBEDDED, work, 150e9)
+    own = {"rounds": 1, "unlabelled_rounds": 2, "validations": 0}
+    more = changed(recipe, data={"unlabelled_queries": 3 * work.stage2}, preference=own)
+    rounds = estimate.seconds_of(more, EMBEDDED, work, 150e9)
+    none = estimate.seconds_of(changed(recipe, preference={"rounds": 1, "validations": 0}), EMBEDDED, work, 150e9)
+    assert rounds["pairs"] == pytest.approx(4 * none["pairs"]) and rounds["rac"] == pytest.approx(4 * none["rac"])
+    watched = changed(recipe, preference={"validations": 3, "validation_queries": 100})
+    assert estimate.seconds_of(watched, EMBEDDED, work, 150e9)["rac"] > none["rac"]
+    # Asked in float32 where training has a faster arithmetic.
+    slow = estimate.seconds_of(recipe, EMBEDDED, work, 150e9, asking=50e9)
+    assert slow["evaluation"] == pytest.approx(3 * plain["evaluation"]) and slow["grounded"] == plain["grounded"]
+
+
 def test_memory_and_disk_against_the_recipe(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import torch
 

@@ -26,6 +26,8 @@ from rac.progress import format_seconds
 _TEMPLATE, _QUESTION = 60, 24
 """Tokens of the chat around query and passages, and of a question, in the recipes that were looked at."""
 _TRAINING, _DECODING = 0.8, 0.2
+_TRAFFIC = 9e-8
+"""Seconds that a CPU moves memory for in training, per token, layer and hidden unit, whatever its products take."""
 _BYTES_PER_ACTIVATION = 4 * 34
 """Float32 values kept for the backward pass, per token, layer and hidden unit (Korthikanti et al. 2022)."""
 _ASSUMED_QUERIES = 1000
@@ -85,7 +87,8 @@ def checks(recipe: Recipe, output: Path, *, probe: bool = True) -> Iterator[Chec
     yield disk(recipe, size, output)
     yield memory(recipe, size, work)
     if probe:
-        yield duration(recipe, size, work, *measure(size, recipe))
+        rate, where = measure(size, recipe)
+        yield duration(recipe, size, work, rate, where, asking=measure(size, recipe, asking=True)[0])
 
 
 def size_of(name: str) -> Size | None:
@@ -190,19 +193,21 @@ def memory(recipe: Recipe, size: Size, work: Work) -> Check:
     return Check("memory for training", "ok", found, figures=figures)
 
 
-def measure(size: Size, recipe: Recipe, *, seconds: float = 1.5) -> tuple[float, str]:
+def measure(size: Size, recipe: Recipe, *, seconds: float = 1.5, asking: bool = False) -> tuple[float, str]:
     """Return operations per second of matrix products of the model's shapes, and where they were measured.
 
     Args:
         size: The model.
         recipe: Decides the device.
         seconds: How long to measure.
+        asking: Measure the arithmetic in which systems are asked, not that of training and sampling.
     """
     import torch
 
     on_gpu = torch.cuda.is_available() and recipe.model.device != "cpu"
     device = "cuda" if on_gpu else "cpu"
-    wide = recipe.training.precision in ("auto", "bfloat16") and has_fast_bfloat16(device)
+    precision = recipe.model.dtype if asking else recipe.training.precision
+    wide = precision in ("auto", "bfloat16") and (on_gpu or not asking) and has_fast_bfloat16(device)
     dtype = torch.bfloat16 if wide else torch.float32
     if not on_gpu:
         use_wide_float32()
@@ -237,32 +242,53 @@ def is_busy() -> bool:
     return hasattr(os, "getloadavg") and os.getloadavg()[0] > usable_cores() + 0.5
 
 
-def seconds_of(recipe: Recipe, size: Size, work: Work, rate: float) -> dict[str, float]:
-    """Return the likely seconds of each part of a recipe at ``rate`` operations per second."""
-    training = rate * _TRAINING
+def seconds_of(
+    recipe: Recipe, size: Size, work: Work, rate: float, *, asking: float | None = None, on_cpu: bool = True
+) -> dict[str, float]:
+    """Return the likely seconds of each part of a recipe.
+
+    Args:
+        recipe: The recipe.
+        size: The model.
+        work: What the recipe does.
+        rate: Operations per second of training and sampling.
+        asking: The same of validating and of asking; None: as fast.
+        on_cpu: Whether moving memory counts beside the products.
+    """
+    training, asking = rate * _TRAINING, asking or rate
+    traffic = _TRAFFIC * size.layers * size.hidden if on_cpu else 0.0
 
     def trained(queries: float, prompt: int, branches: int) -> float:
         tokens = queries * (prompt + branches * _QUESTION)
-        return float(6 * (size.body * tokens + size.head * queries * branches * _QUESTION) / training)
+        products = 6 * (size.body * tokens + size.head * queries * branches * _QUESTION) / training
+        return float(products + traffic * tokens)
 
-    def answered(prompts: float, answers: float) -> float:
-        read = 2 * size.body * prompts * work.prompt / training
-        return float(read + 2 * size.weights * answers * _QUESTION / (rate * _DECODING))
+    def answered(prompts: float, answers: float, speed: float) -> float:
+        read = 2 * size.body * prompts * work.prompt / (speed * _TRAINING)
+        return float(read + 2 * size.weights * answers * _QUESTION / (speed * _DECODING))
 
+    def validated(stage: Any, times: int) -> float:
+        asked = times * (stage.validations + 1) * stage.validation_queries if stage.validations else 0
+        return answered(asked, asked, asking)
+
+    own = recipe.preference
     samples = recipe.pairs.grounded_samples + recipe.pairs.ungrounded_samples
-    rounds = recipe.preference.all_rounds
+    queries = float(own.rounds * work.stage2)
+    if own.unlabelled_rounds:
+        queries += recipe.data.unlabelled_queries or own.unlabelled_rounds * work.stage2
+    stage1 = validated(recipe.training, 1)
     return {
-        "ungrounded": trained(work.stage1 * recipe.training.epochs, 30, work.questions),
-        "grounded": trained(work.stage1 * recipe.training.epochs, work.prompt, work.questions),
-        "pairs": rounds * answered(work.stage2, work.stage2 * samples),
-        "rac": rounds * trained(work.stage2 * recipe.preference.epochs, work.prompt, 5),
-        "evaluation": answered(work.evaluated, work.evaluated),
+        "ungrounded": trained(work.stage1 * recipe.training.epochs, 30, work.questions) + stage1,
+        "grounded": trained(work.stage1 * recipe.training.epochs, work.prompt, work.questions) + stage1,
+        "pairs": answered(queries, queries * samples, rate),
+        "rac": trained(queries * own.epochs, work.prompt, 5) + validated(own, own.all_rounds),
+        "evaluation": answered(work.evaluated, work.evaluated, asking),
     }
 
 
-def duration(recipe: Recipe, size: Size, work: Work, rate: float, where: str) -> Check:
-    """Say how long the recipe takes, as a range."""
-    parts = seconds_of(recipe, size, work, rate)
+def duration(recipe: Recipe, size: Size, work: Work, rate: float, where: str, *, asking: float | None = None) -> Check:
+    """Say how long the recipe takes, as a range; the arguments are those of ``seconds_of``."""
+    parts = seconds_of(recipe, size, work, rate, asking=asking, on_cpu="CPU" in where)
     total = sum(parts.values())
     low, high = (0.25 * total, 2.0 * total) if "CPU" not in where else (0.6 * total, 1.6 * total)
     shares = ", ".join(f"{name} {format_seconds(value)}" for name, value in parts.items())

@@ -46,7 +46,7 @@ class _AdaptedProduct(torch.autograd.Function):
 
 def _forward(layer: Any, name: str, x: Tensor) -> Tensor:
     frozen = layer.base_layer
-    out: Tensor = _AdaptedProduct.apply(
+    out: Tensor = _AdaptedProduct.apply(  # type: ignore[no-untyped-call]
         x.reshape(-1, x.shape[-1]), frozen.weight, layer.lora_A[name].weight, layer.lora_B[name].weight,
         layer.scaling[name],
     )  # fmt: skip
