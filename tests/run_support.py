@@ -82,7 +82,10 @@ def finished_run(
         "metrics": [vars(info) for info in metric_infos()], "printed": list(PRINTED), "tables": tables,
     }  # fmt: skip
     write_json(run / "metrics.json", contents)
-    training = {"steps": 3, "tokens": 100, "target_tokens": 40}
+    validation = {"0": {"faulty": 0.5, "rouge_l": 0.6}, "3": {"faulty": 0.25, "rouge_l": 0.61}}
+    training = {
+        "steps": 3, "tokens": 100, "target_tokens": 40, "selected_step": 3, "validation": validation
+    }  # fmt: skip
     run.run("data", {}, lambda: Stage([], {"train": 20, "pairs": 10, "evaluation": queries}))
     run.run("grounded", {}, lambda: Stage([], {"training": training}))
     run.run("metrics", {}, lambda: Stage(["metrics.json"]))

@@ -170,6 +170,8 @@ def test_the_page_is_the_same_from_the_run_and_from_its_compact_form(study: Path
     assert {p.name: p.read_bytes() for p in (tmp_path / "packed").iterdir()} == first
     page = render_results([study])
     assert render_results([tmp_path / "packed"]) == page
+    assert "| training | step kept | faulty | rouge l |" in page
+    assert "| grounded | 3 of 3 | 0.500 → 0.250 | 0.600 → 0.610 |" in page
     # The first paragraph says what is met; every table, the systems and the questions follow.
     assert page.splitlines()[2].startswith("On study (claqua), 11 of 12 bars are met")
     for part in (

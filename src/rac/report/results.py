@@ -230,7 +230,34 @@ def _made(run: StoredRun) -> list[str]:
     versions = ", ".join(f"{k} {v}" for k, v in run.stages["data"]["versions"].items())
     lines.append(f"| all | {format_seconds(total)} | {peak} MB | seed {run.stages['data']['seed']}; {versions} |")
     kept = "A stage that was interrupted, or found its samples or answers done, counts from its last start."
-    return [*lines, "", kept]
+    return [*lines, "", kept, *_validations(run)]
+
+
+def _validations(run: StoredRun) -> list[str]:
+    """Return a table of how each training that was watched asked validation queries, at its start and as it is kept."""
+    watched: list[tuple[str, dict[str, Any], dict[str, float], dict[str, float]]] = []
+    for _, name in sorted((record["finished"], name) for name, record in run.stages.items()):
+        training = run.stages[name]["counts"].get("training", {})
+        history = training.get("validation", {})
+        start, kept = history.get("0"), history.get(str(training.get("selected_step")))
+        if start and kept:
+            watched.append((name, training, start, kept))
+    names = sorted({n for _, _, start, _ in watched for n in start})
+    rows = []
+    for name, training, start, kept in watched:
+        figures = (f"{start[n]:.3f} → {kept[n]:.3f}" if n in start and n in kept else "–" for n in names)
+        rows.append(f"| {name} | {training['selected_step']} of {training['steps']} | {' | '.join(figures)} |")
+    if not rows:
+        return []
+    return [
+        "",
+        "Questions to validation queries of the training side by the selection scorer, before each training → with the",
+        "weights that are kept:",
+        "",
+        f"| training | step kept | {' | '.join(n.replace('_', ' ') for n in names)} |",
+        f"| --- | ---: | {' | '.join('---:' for _ in names)} |",
+        *rows,
+    ]
 
 
 def flat(counts: dict[str, Any], prefix: str = "") -> str:
