@@ -341,13 +341,13 @@ def test_validation_asks_in_the_precision_of_the_weights_and_on_the_fast_path(tm
     settings = Stage2(adapter=adapter, lora_rank=2, epochs=1, validations=1, **{**FAST, "precision": "bfloat16"})
     rounded = tmp_path / "rounded"
     train_preference(
-        tiny_llama(), PAIRS, settings, output_dir=rounded, seed=1, validate=validate, rule=Rule(at_least={})
+        tiny_llama(), PAIRS, settings, output_dir=rounded, seed=1, validate=validate, rule=Rule(lose_at_most={})
     )
     # Training itself went on rounding: in float32 it ends elsewhere.
     exact = tmp_path / "exact"
     train_preference(
         tiny_llama(), PAIRS, settings.model_copy(update={"precision": "float32"}), output_dir=exact, seed=1,
-        validate=validate, rule=Rule(at_least={}),
+        validate=validate, rule=Rule(lose_at_most={}),
     )  # fmt: skip
     assert not same_weights(rounded, exact)
 
@@ -364,7 +364,7 @@ def test_the_weights_that_ask_best_are_kept(tmp_path: Path, adapter: str, shares
 
     settings = Stage2(adapter=adapter, lora_rank=2, epochs=2, validations=3, **FAST)
     record = train_preference(
-        tiny_llama(), PAIRS, settings, output_dir=tmp_path, seed=1, validate=validate, rule=Rule(at_least={})
+        tiny_llama(), PAIRS, settings, output_dir=tmp_path, seed=1, validate=validate, rule=Rule(lose_at_most={})
     )
     assert record.selected_step == expected
     kept = weights_of(tmp_path)

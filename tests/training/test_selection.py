@@ -28,6 +28,12 @@ def test_what_loses_informativeness_or_rouge_cannot_win() -> None:
     assert Rule().best(history) == 15
 
 
+def test_a_point_may_be_lost_and_no_more() -> None:
+    assert Rule().best([(0, metrics(0.3)), (5, metrics(0.2, rouge_l=0.49, informativeness=0.79))]) == 5
+    assert Rule().best([(0, metrics(0.3)), (5, metrics(0.2, rouge_l=0.489))]) == 0
+    assert Rule().best([(0, metrics(0.3)), (5, metrics(0.2, informativeness=0.789))]) == 0
+
+
 def test_the_start_stays_if_nothing_keeps_the_floors() -> None:
     assert Rule().best([(0, metrics(0.3)), (5, metrics(0.0, informativeness=0.1))]) == 0
 
@@ -67,7 +73,7 @@ def test_only_what_was_best_at_its_time_is_ever_chosen(values: list[tuple[float,
 
 def test_a_missing_metric_is_named() -> None:
     with pytest.raises(UserError, match=r"validation of step 5 has no metric 'rouge_l'.*it has faulty"):
-        Rule(at_least={"rouge_l": 0.9}).best([(0, metrics(0.4)), (5, {"faulty": 0.1})])
+        Rule(lose_at_most={"rouge_l": 0.1}).best([(0, metrics(0.4)), (5, {"faulty": 0.1})])
 
 
 def test_validations_are_spread_and_end_with_the_last_step() -> None:

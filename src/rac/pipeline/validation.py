@@ -18,6 +18,7 @@ from rac.pipeline.run_directory import RunDirectory
 from rac.prompting import build_prompt, visible_passages
 from rac.records import ClarificationExample, Passage
 from rac.training.pairs import option_value
+from rac.training.selection import Rule
 
 if TYPE_CHECKING:
     from rac.config import Recipe
@@ -71,7 +72,7 @@ def validation_inputs(recipe: Recipe, settings: Optimisation) -> dict[str, Any]:
         return {}
     return {
         "selection": SELECTION_VERSION, "tell_apart": recipe.pairs.tell_apart,
-        "max_new_tokens": recipe.evaluation.max_new_tokens,
+        "max_new_tokens": recipe.evaluation.max_new_tokens, "floors": Rule().lose_at_most,
     }  # fmt: skip
 
 

@@ -17,21 +17,21 @@ Validate = Callable[[Any], dict[str, float]]
 class Rule:
     """Which validation is best: the lowest ``minimise`` among those that keep their floors.
 
-    A floor is a share of the first validation's value (before any training of the stage): with
-    ``at_least={"rouge_l": 0.95}`` a checkpoint that loses more than 5 % of the starting ROUGE-L cannot win, however low
-    its share of faults. If no checkpoint keeps the floors, the start itself does, and it is kept.
+    A floor lies a little below the first validation's value (before any training of the stage): with
+    ``lose_at_most={"rouge_l": 0.01}`` a checkpoint that loses more than a point of the starting ROUGE-L cannot win,
+    however low its share of faults. If no checkpoint keeps the floors, the start itself does, and it is kept.
 
     In stage 1 the start is no standard and no candidate: an untrained model hardly asks, so it invents nothing either.
-    There the floors are shares of the best value of any validation so far.
+    There the floors lie below the best value of any validation so far.
 
     Args:
         minimise: The metric to bring down.
-        at_least: Metric -> share of its standard that must be kept.
+        lose_at_most: Metric -> how far it may fall below its standard, in the metric's unit.
         standard: ``start`` or ``best``, see above.
     """
 
     minimise: str = "faulty"
-    at_least: dict[str, float] = field(default_factory=lambda: {"informativeness": 0.95, "rouge_l": 0.95})
+    lose_at_most: dict[str, float] = field(default_factory=lambda: {"informativeness": 0.01, "rouge_l": 0.01})
     standard: Literal["start", "best"] = "start"
 
     def best(self, history: Sequence[tuple[int, dict[str, float]]]) -> int:
@@ -44,7 +44,7 @@ class Rule:
         Raises:
             UserError: if a metric that the rule names is missing.
         """
-        for name in (self.minimise, *self.at_least):
+        for name in (self.minimise, *self.lose_at_most):
             for step, metrics in history:
                 if name not in metrics:
                     raise UserError(
@@ -59,7 +59,7 @@ class Rule:
                 standard = {
                     name: metrics[name] if math.isnan(value) else max(value, metrics[name])
                     for name, value in standard.items()
-                    if name in self.at_least
+                    if name in self.lose_at_most
                 }
             if self._keeps(metrics, standard) and (
                 not self._keeps(kept[1], standard) or metrics[self.minimise] <= kept[1][self.minimise]
@@ -69,7 +69,7 @@ class Rule:
 
     def _keeps(self, metrics: dict[str, float], standard: dict[str, float]) -> bool:
         return not math.isnan(metrics[self.minimise]) and all(
-            metrics[name] >= share * standard[name] - 1e-12 for name, share in self.at_least.items()
+            metrics[name] >= standard[name] - loss - 1e-12 for name, loss in self.lose_at_most.items()
         )
 
 
