@@ -59,6 +59,22 @@ def test_the_pairwise_pages_are_those_of_the_answers_and_the_packed_run(other: s
     assert start.with_name(start.name + ".md").read_text(encoding="utf-8") == page
 
 
+def test_what_the_study_page_says_of_the_rounds_is_in_the_stage_records() -> None:
+    def validated(stage: str, metric: str) -> tuple[int, int]:
+        training = load(RESULTS / "claqua").stages[stage]["counts"]["training"]
+        history = training["validation"]
+        return round(100 * history["0"][metric]), round(100 * history[str(training["selected_step"])][metric])
+
+    rounds = ("rac", "rac-2", "rac-3", "rac-4")
+    first, second, third, fourth = (validated(stage, "faulty") for stage in rounds)
+    said = (
+        f"went from {first[0]} to {first[1]} % in the first round and to {second[1]} % in the second; "
+        f"two rounds on other queries brought {third[1]} and {fourth[1]} %, and questions with an unsupported "
+        f"option went from {validated('rac-3', 'unsupported')[0]} to {validated('rac-4', 'unsupported')[1]} %"
+    )
+    assert said in " ".join((ROOT / "docs/study.md").read_text(encoding="utf-8").split())
+
+
 def test_bars_are_not_set_for_the_models_of_another_benchmark() -> None:
     page = render_results([RESULTS / "bootstrapped-to-claqua"])
     assert "## Bars" not in page
