@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +11,13 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 
+from rac.training import trainer
 from rac.training.adapter_products import plain_adapters, quick_adapters
 from rac.training.adapters import prepare_weights
 from rac.training.logps import branch_logps
 from rac.training.packing import collate
 from rac.training.settings import Stage1
+from rac.training.supervised import train_supervised
 from training_support import assert_same_gradients, fixed_trees, gradients_of, tiny_llama
 
 
@@ -51,7 +54,7 @@ def test_values_and_gradients_are_those_of_peft(checkpointing: bool) -> None:
     assert not any("forward" in vars(layer) for layer, _ in layers)
 
 
-def test_under_mixed_precision_it_is_at_least_as_near_to_full_precision() -> None:
+def test_under_mixed_precision_it_is_about_as_near_to_full_precision() -> None:
     model = adapted()
     weights = torch.linspace(-1, 1, sum(len(tree.branches) for tree in fixed_trees(2)))
     exact, _ = logps_and_gradients(model, weights)
@@ -62,6 +65,21 @@ def test_under_mixed_precision_it_is_at_least_as_near_to_full_precision() -> Non
     assert (ours - theirs).abs().max() < 0.1
     assert (ours - exact).abs().mean() <= 1.5 * (theirs - exact).abs().mean()
     assert {g.dtype for g in gradients.values()} == {torch.float32}
+
+
+def test_a_training_of_adapters_computes_them_this_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[int] = []
+
+    def noted(layers: Any) -> Any:
+        used.append(len(layers))
+        return quick_adapters(layers)
+
+    monkeypatch.setattr(trainer, "quick_adapters", noted)
+    for adapter in ("lora", "full"):
+        settings = Stage1(adapter=adapter, lora_rank=2, batch_size=2, precision="float32")
+        train_supervised(tiny_llama(), fixed_trees(2), settings, output_dir=tmp_path / adapter, seed=0)
+    layers = 7 * tiny_llama().config.num_hidden_layers
+    assert used == [layers, 0]
 
 
 def test_a_layer_with_a_bias() -> None:

@@ -88,7 +88,9 @@ def checks(recipe: Recipe, output: Path, *, probe: bool = True) -> Iterator[Chec
     yield memory(recipe, size, work)
     if probe:
         rate, where = measure(size, recipe)
-        yield duration(recipe, size, work, rate, where, asking=measure(size, recipe, asking=True)[0])
+        alike = _is_wide(recipe, asking=True) == _is_wide(recipe, asking=False)
+        asking = rate if alike else measure(size, recipe, asking=True)[0]
+        yield duration(recipe, size, work, rate, where, asking=asking)
 
 
 def size_of(name: str) -> Size | None:
@@ -193,6 +195,15 @@ def memory(recipe: Recipe, size: Size, work: Work) -> Check:
     return Check("memory for training", "ok", found, figures=figures)
 
 
+def _is_wide(recipe: Recipe, *, asking: bool) -> bool:
+    """Whether training and sampling, or asking, are computed in bfloat16 on this machine."""
+    import torch
+
+    on_gpu = torch.cuda.is_available() and recipe.model.device != "cpu"
+    precision = recipe.model.dtype if asking else recipe.training.precision
+    return precision in ("auto", "bfloat16") and has_fast_bfloat16("cuda" if on_gpu else "cpu")
+
+
 def measure(size: Size, recipe: Recipe, *, seconds: float = 1.5, asking: bool = False) -> tuple[float, str]:
     """Return operations per second of matrix products of the model's shapes, and where they were measured.
 
@@ -206,9 +217,7 @@ def measure(size: Size, recipe: Recipe, *, seconds: float = 1.5, asking: bool = 
 
     on_gpu = torch.cuda.is_available() and recipe.model.device != "cpu"
     device = "cuda" if on_gpu else "cpu"
-    precision = recipe.model.dtype if asking else recipe.training.precision
-    wide = precision in ("auto", "bfloat16") and (on_gpu or not asking) and has_fast_bfloat16(device)
-    dtype = torch.bfloat16 if wide else torch.float32
+    dtype = torch.bfloat16 if _is_wide(recipe, asking=asking) else torch.float32
     if not on_gpu:
         use_wide_float32()
     generator = torch.Generator(device).manual_seed(0)

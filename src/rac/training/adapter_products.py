@@ -61,10 +61,8 @@ def plain_adapters(model: Any) -> list[tuple[Any, str]]:
     Those are linear layers with one active adapter, without dropout, a bias of the adapter or another variant of LoRA,
     whose own weights are frozen.
     """
-    try:
-        from peft.tuners.lora import Linear
-    except ImportError:
-        return []
+    from peft.tuners.lora import Linear
+
     found = []
     for layer in model.modules():
         if type(layer) is not Linear or type(layer.base_layer) is not nn.Linear or layer.fan_in_fan_out:
