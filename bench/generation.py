@@ -2,6 +2,7 @@
 
     python bench/generation.py                         8 prompts x 8 samples, the embedded model, about 5 minutes
     python bench/generation.py --greedy                one greedy question for each of 16 prompts
+    python bench/generation.py --greedy --shots 3      the same behind three solved examples that all prompts share
     python bench/generation.py --profile               where our own time goes
 
 Same model, prompts, precision, threads, temperature, top-p and top-k; one process, alternating, medians of the ratios.
@@ -32,18 +33,17 @@ from rac.generation.local import LocalGenerator
 Prompts = list[list[int]]
 
 
-def make_prompts(tokenizer: Any, count: int, passages: int, seed: int) -> Prompts:
-    """Return grounded prompts over random entries of the embedded Wikipedia."""
+def make_prompts(tokenizer: Any, count: int, passages: int, seed: int, shots: int = 0) -> Prompts:
+    """Return grounded prompts over random entries of the embedded Wikipedia, behind some solved examples."""
     from rac.corpus import read_corpus
-    from rac.prompting import build_prompt
+    from rac.generation.templates import typed_question
+    from rac.prompting import Shot, build_prompt
 
     entries = list(read_corpus("wikipedia"))
     rng = random.Random(seed)
-    made = []
-    for _ in range(count):
-        d = rng.sample(entries, passages)
-        made.append(list(build_prompt(tokenizer, d[0].title, d).ids))
-    return made
+    drawn = [rng.sample(entries, passages) for _ in range(count + shots)]
+    solved = [Shot(d[0].title, tuple(d), typed_question(d[0].title, d)) for d in drawn[count:]]
+    return [list(build_prompt(tokenizer, d[0].title, d, shots=solved).ids) for d in drawn[:count]]
 
 
 def plain(generator: LocalGenerator, prompts: Prompts, n: int | None, seed: int, top_p: float, top_k: int) -> int:
@@ -149,6 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--prompts", type=int, default=None, help="default 8, or 16 with --greedy")
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--passages", type=int, default=4, help="passages in a prompt")
+    parser.add_argument("--shots", type=int, default=0, help="solved examples before each prompt, the same for all")
     parser.add_argument("--max-new-tokens", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--top-p", type=float, default=0.95)
@@ -163,7 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     torch.set_num_threads(options.threads)
     model, tokenizer = load_model(options.model)
-    prompts = make_prompts(tokenizer, options.prompts or (16 if options.greedy else 8), options.passages, seed=0)
+    count = options.prompts or (16 if options.greedy else 8)
+    prompts = make_prompts(tokenizer, count, options.passages, seed=0, shots=options.shots)
     n = None if options.greedy else options.samples
     generator = LocalGenerator(model, tokenizer, max_new_tokens=options.max_new_tokens)
     lengths = sorted(map(len, prompts))

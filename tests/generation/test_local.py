@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rac.errors import UserError
 from rac.generation.candidates import GenerationCancelled
 from rac.generation.local import LocalGenerator, plain_generate
-from rac.generation.tree import TreeDecoder, supports_tree
+from rac.generation.tree import TreeDecoder, common_beginning, supports_tree
 
 Tiny = Callable[..., Any]
 
@@ -219,6 +221,41 @@ def test_beams_share_a_row_by_mask_alone(llama: Any) -> None:
     logits = tree.step(torch.tensor([2, 2, 3]), torch.tensor([20, 21, 22]))
     paths = [prompts[0] + [6, 12, 20], prompts[0] + [6, 12, 21], prompts[2] + [9, 13, 22]]
     for row, path in zip(logits, paths, strict=True):
+        with torch.no_grad():
+            assert torch.allclose(row, llama(torch.tensor([path])).logits[0, -1], atol=1e-4)
+
+
+@pytest.mark.parametrize(("share_from", "columns"), [(1, 3), (3, 3), (4, 0)])
+def test_what_all_prompts_begin_with_is_run_once(llama: Any, share_from: int, columns: int) -> None:
+    """Prompts of several lengths behind a common beginning, in several chunks: logits are those of whole sequences."""
+    prompts = [[4, 5, 6, *own] for own in ([7], [8, 9, 10, 11], [12, 13], [7, 8], [9])]
+    seen: list[int] = []
+    hook = llama.register_forward_pre_hook(
+        lambda module, arguments, named: seen.append(named["input_ids"].numel()), with_kwargs=True
+    )
+    tree = TreeDecoder(llama, prompts, columns=4, share_from=share_from)
+    first = tree.start()
+    hook.remove()
+    assert sum(seen) == (columns + len(prompts) * 4 if columns else len(prompts) * 7)
+    second = tree.step(torch.tensor([0, 0, 1, 2, 4]), torch.tensor([20, 21, 22, 23, 24]))
+    third = tree.step(torch.tensor([1, 2, 4]), torch.tensor([30, 31, 32]))
+    ends = [(0, [20]), (0, [21]), (1, [22]), (2, [23]), (4, [24]), (0, [21, 30]), (1, [22, 31]), (4, [24, 32])]
+    paths = [*prompts, *(prompts[number] + end for number, end in ends)]
+    for row, path in zip([*first, *second, *third], paths, strict=True):
+        with torch.no_grad():
+            assert torch.allclose(row, llama(torch.tensor([path])).logits[0, -1], atol=1e-4)
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=6), min_size=1, max_size=5))
+def test_the_common_beginning_is_all_that_is_equal(sequences: list[list[int]]) -> None:
+    found = common_beginning(sequences)
+    assert all(sequence[:found] == sequences[0][:found] for sequence in sequences)
+    assert found == min(map(len, sequences)) or len({sequence[found] for sequence in sequences}) > 1
+
+
+def test_equal_prompts_keep_a_token_of_their_own(llama: Any) -> None:
+    tree = TreeDecoder(llama, [[4, 5], [4, 5, 6]], columns=1, share_from=1)
+    for row, path in zip(tree.start(), [[4, 5], [4, 5, 6]], strict=True):
         with torch.no_grad():
             assert torch.allclose(row, llama(torch.tensor([path])).logits[0, -1], atol=1e-4)
 

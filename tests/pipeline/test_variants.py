@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -10,7 +11,8 @@ from rac.files import sha256_json
 from rac.generation.systems import SYSTEMS
 from rac.pipeline.askers import best_candidate, way_settings
 from rac.pipeline.models import TRAINED, model_stage, rounds_of
-from rac.pipeline.preference import paper_variant, round_variant
+from rac.pipeline.preference import paper_variant, preference_stage, round_variant
+from rac.pipeline.run_directory import RunDirectory
 from rac.prompting import PromptSettings, Shot, build_prompt
 from rac.records import Passage
 from rac.training.identity import fingerprint
@@ -68,6 +70,38 @@ def test_the_papers_variant_is_the_papers_recipe() -> None:
     assert variant.settings.temperature == 0.7
     assert variant.settings.model_copy(update={"temperature": 1.0}) == paper.pairs
     assert variant.start == "grounded"
+
+
+def test_the_papers_variant_keeps_its_last_weights() -> None:
+    """Choosing weights by the faults of validation questions is this project's idea, not the paper's."""
+    recipe = Recipe.model_validate({"preference": {"validations": 3}})
+    assert round_variant(recipe, 1).stage2(recipe) == recipe.preference
+    plain = paper_variant(recipe).stage2(recipe)
+    assert plain.validations == 0
+    assert plain.model_copy(update={"validations": 3}) == recipe.preference
+
+
+def test_what_validation_asks_is_no_part_of_a_training_without_it() -> None:
+    recipe = Recipe.model_validate({"preference": {"validations": 3}})
+    asked: dict[str, dict[str, Any]] = {}
+
+    class Records:
+        """A run directory that only remembers what stages depend on."""
+
+        def __init__(self) -> None:
+            self.recipe = recipe
+
+        def output_hash(self, *names: str) -> str:
+            return "-".join(names)
+
+        def run(self, name: str, inputs: dict[str, Any], *rest: Any, **more: Any) -> dict[str, Any]:
+            asked[name] = inputs
+            return {}
+
+    for variant in (round_variant(recipe, 1), paper_variant(recipe)):
+        preference_stage(cast(RunDirectory, Records()), variant)
+    assert {"selection", "floors"} <= set(asked["rac"])
+    assert not {"selection", "floors"} & set(asked["rac-paper"])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 One model row holds one prompt. Its continuations ("branches") are the query positions of that row, and a 4-D mask says
 which cached columns a branch sees: the prompt and the tokens on its own path. So N candidates need the prompt once, the
 cache is written in place and never copied or reordered (beam search only changes the mask), and a branch that ends
-leaves the row. Works for models that take a 4-D mask and explicit position ids; ``supports_tree`` tries that out.
+leaves the row. Tokens that all prompts begin with (instructions, solved examples) go through the model once for all of
+them. Works for models that take a 4-D mask and explicit position ids; ``supports_tree`` tries that out.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 PREFILL_TOKENS = 1024
 """Prompt tokens (pads included) that go through the model at once."""
+SHARE_FROM = 16
+"""Prompts that begin with fewer equal tokens are run whole: a pass of its own for so few does not pay."""
 
 
 class _BufferLayer(CacheLayerMixin):  # type: ignore[misc]
@@ -72,15 +75,22 @@ class TreeDecoder:
         model: A causal language model in evaluation mode.
         prompts: Token ids of each prompt, none empty.
         columns: Upper bound for the number of live branches of one prompt, times the number of steps.
+        share_from: The least number of equal first tokens that are run once for all prompts.
     """
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], columns: int) -> None:
+    def __init__(
+        self, model: Any, prompts: Sequence[Sequence[int]], columns: int, share_from: int = SHARE_FROM
+    ) -> None:
         if not prompts or not all(len(p) for p in prompts):
             raise ValueError("a tree needs at least one prompt and no empty one")
         self.model = model
         self.device = next(model.parameters()).device
         self.prompts = [list(p) for p in prompts]
         self._width = max(len(p) for p in prompts)
+        # Each prompt keeps a token of its own, whose logits are asked for.
+        shared = min(common_beginning(self.prompts), min(map(len, self.prompts)) - 1)
+        self._shared = shared if len(prompts) > 1 and shared >= share_from else 0
+        """Columns of the tokens that all prompts begin with; what a prompt goes on with ends at ``_width``."""
         self._columns = columns
         self._layers: list[_BufferLayer] = []
         self._slots = list(range(len(prompts)))
@@ -100,40 +110,50 @@ class TreeDecoder:
             UnsupportedModelError: if the model's cache is not plain full attention in every layer.
         """
         count = len(self.prompts)
+        beginning = self._run_shared() if self._shared else None
         logits: list[Tensor] = []
         first = 0
         while first < count:
             last, width = first, 0
             while last < count:
-                width = max(width, len(self.prompts[last]))
+                width = max(width, len(self.prompts[last]) - self._shared)
                 if last > first and width * (last + 1 - first) > PREFILL_TOKENS:
                     break
                 last += 1
-            logits.append(self._prefill(first, last))
+            logits.append(self._prefill(first, last, beginning))
             first = last
         for layer in self._layers:
             layer.used = self._width
         return torch.cat(logits)
 
-    def _prefill(self, first: int, last: int) -> Tensor:
-        """Run prompts ``first`` to ``last`` (exclusive), left-padded, and copy their keys and values to the buffers."""
-        chunk = self.prompts[first:last]
+    def _run_shared(self) -> DynamicCache:
+        """Run what all prompts begin with, once; return its keys and values, of one row."""
+        cache = DynamicCache(config=self.model.config)
+        ids = torch.tensor([self.prompts[0][: self._shared]], device=self.device)
+        self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        self._check(cache, self._shared)
+        return cache
+
+    def _prefill(self, first: int, last: int, beginning: DynamicCache | None) -> Tensor:
+        """Run prompts ``first`` to ``last`` (exclusive), padded on the left, behind the keys and values of
+        ``beginning``, and copy theirs to the buffers."""
+        shared = self._shared
+        chunk = [prompt[shared:] for prompt in self.prompts[first:last]]
         width = max(len(p) for p in chunk)
         pads = torch.tensor([width - len(p) for p in chunk])
         ids = torch.tensor([[0] * (width - len(p)) + p for p in chunk])
         steps = torch.arange(width)
-        mask = (steps[None, :] >= pads[:, None]).long()
-        positions = (steps[None, :] - pads[:, None]).clamp(min=0)
+        mask = torch.cat([torch.ones(len(chunk), shared, dtype=torch.long), (steps >= pads[:, None]).long()], dim=1)
+        positions = shared + (steps[None, :] - pads[:, None]).clamp(min=0)
         cache = DynamicCache(config=self.model.config)
+        for number, layer in enumerate(beginning.layers if beginning else ()):
+            cache.update(*(part.expand(len(chunk), -1, -1, -1) for part in (layer.keys, layer.values)), number)
         output = self.model(
             input_ids=ids.to(self.device), attention_mask=mask.to(self.device),
             position_ids=positions.to(self.device), past_key_values=cache, use_cache=True, logits_to_keep=1,
         )  # fmt: skip
+        self._check(cache, shared + width)
         for number, layer in enumerate(cache.layers):
-            if type(layer) is not DynamicLayer or not layer.is_initialized or layer.keys is None:
-                raise UnsupportedModelError(f"layer {number} caches with {type(layer).__name__}")
-            if layer.keys.dim() != 4 or layer.keys.shape[2] != width or layer.values is None:
-                raise UnsupportedModelError(f"layer {number} caches keys of shape {tuple(layer.keys.shape)}")
             if number == len(self._layers):
                 size = (len(self.prompts), layer.keys.shape[1], self._width + self._columns)
                 self._layers.append(
@@ -144,12 +164,21 @@ class TreeDecoder:
                 )
                 self._dtype = layer.keys.dtype
             buffers = self._layers[number]
-            # Right-aligned; what lies left of a shorter chunk must be finite, since 0 times NaN is NaN.
-            buffers.keys[first:last, :, : self._width - width] = 0
-            buffers.values[first:last, :, : self._width - width] = 0
-            buffers.keys[first:last, :, self._width - width : self._width] = layer.keys
-            buffers.values[first:last, :, self._width - width : self._width] = layer.values
+            for buffer, part in ((buffers.keys, layer.keys), (buffers.values, layer.values)):
+                buffer[first:last, :, :shared] = part[:, :, :shared]
+                # Right-aligned; what lies left of a shorter chunk must be finite, since 0 times NaN is NaN.
+                buffer[first:last, :, shared : self._width - width] = 0
+                buffer[first:last, :, self._width - width : self._width] = part[:, :, shared:]
         return output.logits[:, -1].float()
+
+    @staticmethod
+    def _check(cache: DynamicCache, width: int) -> None:
+        """Raise ``UnsupportedModelError`` unless every layer holds plain keys and values of ``width`` columns."""
+        for number, layer in enumerate(cache.layers):
+            if type(layer) is not DynamicLayer or not layer.is_initialized or layer.keys is None:
+                raise UnsupportedModelError(f"layer {number} caches with {type(layer).__name__}")
+            if layer.keys.dim() != 4 or layer.keys.shape[2] != width or layer.values is None:
+                raise UnsupportedModelError(f"layer {number} caches keys of shape {tuple(layer.keys.shape)}")
 
     @torch.inference_mode()
     def step(self, parents: Tensor, tokens: Tensor) -> Tensor:
@@ -186,7 +215,9 @@ class TreeDecoder:
         seen[:, torch.arange(branches), used + torch.arange(branches)] = True
         ids[rows, ranks] = tokens.cpu()
         positions[rows, ranks] = self._lengths[prompts] + depth - 1
-        in_prompt = torch.arange(self._width)[None, :] >= (self._width - self._lengths[prompts])[:, None]
+        columns = torch.arange(self._width)
+        own = columns >= self._width + self._shared - self._lengths[prompts][:, None]
+        in_prompt = own | (columns < self._shared)
         seen[rows, ranks] = torch.cat([in_prompt, visible[:, : column + branches]], dim=1)
         mask = torch.zeros(seen.shape, dtype=self._dtype).masked_fill_(~seen, torch.finfo(self._dtype).min)
 
@@ -216,6 +247,13 @@ class TreeDecoder:
             layer.rows = rows
 
 
+def common_beginning(sequences: Sequence[list[int]]) -> int:
+    """Return how many first tokens all sequences have in common."""
+    # Whatever the first and the last one in lexicographic order share, those between them share, too.
+    first, last = min(sequences), max(sequences)
+    return next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+
+
 @torch.inference_mode()
 def supports_tree(model: Any) -> str:
     """Return "" if a tree on this model gives the logits of the plain forward pass, else the reason why not.
@@ -230,7 +268,7 @@ def supports_tree(model: Any) -> str:
     prompts = [[(7 * i + 3) % vocabulary for i in range(n)] for n in (3, 6)]
     tokens = [[(11 * i + b) % vocabulary for i in (1, 2)] for b in range(4)]
     try:
-        tree = TreeDecoder(model, prompts, columns=4)
+        tree = TreeDecoder(model, prompts, columns=4, share_from=1)
         tree.start()
         tree.step(torch.tensor([0, 0, 1, 1]), torch.tensor([t[0] for t in tokens]))
         found = tree.step(torch.arange(4), torch.tensor([t[1] for t in tokens]))

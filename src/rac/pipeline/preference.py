@@ -25,6 +25,7 @@ from rac.pipeline.validation import validated_by, validation_inputs, validation_
 from rac.prompting import build_prompt, encode_question
 from rac.records import PreferencePair
 from rac.training.pair_settings import Pairs
+from rac.training.settings import Stage2
 
 if TYPE_CHECKING:
     from rac.training.packing import Tree
@@ -41,6 +42,7 @@ class Variant:
         settings: How pairs are made.
         seed: Of samples, edits and training.
         all_queries: Use queries whose gold questions D does not support, too: nothing is taken from gold.
+        validated: Whether validation chooses the weights that are kept; otherwise the last ones are.
         split: Which queries it asks.
         part: (I, K): every K-th of them from the I-th on, so that further rounds see queries that none before has.
     """
@@ -51,6 +53,7 @@ class Variant:
     settings: Pairs
     seed: int
     all_queries: bool = False
+    validated: bool = True
     split: str = "pairs"
     part: tuple[int, int] = (0, 1)
 
@@ -58,6 +61,10 @@ class Variant:
     def is_first(self) -> bool:
         """Whether this is the recipe's first round."""
         return self.model == "rac"
+
+    def stage2(self, recipe: Recipe) -> Stage2:
+        """Return the settings of its training."""
+        return recipe.preference if self.validated else recipe.preference.model_copy(update={"validations": 0})
 
 
 def round_variant(recipe: Recipe, number: int) -> Variant:
@@ -78,8 +85,13 @@ def round_variants(recipe: Recipe) -> list[Variant]:
 
 
 def paper_variant(recipe: Recipe) -> Variant:
-    """Return the paper's plain reading: C_q+ sampled from ``grounded``, C_q- from ``ungrounded``, no filter."""
-    return Variant("rac-paper", "pairs-paper", "grounded", recipe.pairs.plain(), recipe.seed, all_queries=True)
+    """Return the paper's plain reading: C_q+ sampled from ``grounded``, C_q- from ``ungrounded``, no filter.
+
+    Its last weights are kept: choosing them by faults of validation questions is no part of the paper's method.
+    """
+    return Variant(
+        "rac-paper", "pairs-paper", "grounded", recipe.pairs.plain(), recipe.seed, all_queries=True, validated=False
+    )
 
 
 def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, Any]:
@@ -162,6 +174,7 @@ def preference_stage(run: RunDirectory, variant: Variant | None = None) -> dict[
     """Stage 2: contrastive preference tuning on the pairs of a variant; the recipe's own gives p_theta*, ``rac``."""
     recipe = run.recipe
     variant = variant or round_variant(recipe, 1)
+    settings = variant.stage2(recipe)
 
     def work() -> Stage:
         from rac.training.preference import train_preference
@@ -171,15 +184,15 @@ def preference_stage(run: RunDirectory, variant: Variant | None = None) -> dict[
         pairs = read_records(run / f"{variant.pairs}.jsonl", PreferencePair)
         trees = [preference_tree(tokenizer, pair, run) for pair in pairs]
         model, tokenizer = load_run_model(run, variant.start)
-        validate = validation_of(run, tokenizer, recipe.preference)
+        validate = validation_of(run, tokenizer, settings)
         record = train_preference(
             model,
             trees,
-            recipe.preference,
+            settings,
             output_dir=run / "models" / variant.model,
             seed=variant.seed,
             validate=validate,
-            validated_by=validated_by(run, recipe.preference),
+            validated_by=validated_by(run, settings),
             rule=Rule() if validate else None,
             tokenizer=tokenizer,
             base=recipe.model.base,
@@ -190,7 +203,7 @@ def preference_stage(run: RunDirectory, variant: Variant | None = None) -> dict[
     inputs: dict[str, Any] = {
         "upstream": run.output_hash(variant.start, variant.pairs),
         "recipe": recipe.digest("prompt", "preference", "model", "seed"),
-        **validation_inputs(recipe, recipe.preference),
+        **validation_inputs(recipe, settings),
     }
     if not variant.is_first:
         inputs["variant"] = variant.model
