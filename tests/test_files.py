@@ -120,7 +120,18 @@ def test_unknown_keys_are_counted_and_named(tmp_path: Path, caplog: pytest.LogCa
     path = lines(tmp_path / "e.jsonl", {"id": "a", "query": "x", "question": ["y"]}, {"id": "b", "query": "z"})
     with caplog.at_level(logging.WARNING):
         files.read_records(path, ClarificationExample)
-    assert "unknown key 'question' ignored in 1 records; did you mean 'questions'?" in caplog.text
+    assert (
+        "e.jsonl: unknown keys ignored: 'question' in 1 record (did you mean 'questions'?); known: id, " in caplog.text
+    )
+
+
+def test_many_unknown_keys_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = lines(tmp_path / "e.jsonl", *({"id": str(n), "query": "x", "zz": 1, f"key {n}": 1} for n in range(2000)))
+    with caplog.at_level(logging.WARNING):
+        files.read_records(path, ClarificationExample)
+    assert len(caplog.records) == 1
+    assert "'zz' in 2,000 records, " in caplog.text
+    assert ", 1996 more; known: " in caplog.text
 
 
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 LONGEST_LINE = 64_000_000
 """Bytes of a line of JSON Lines at most: no record is longer, and memory stays bounded."""
 
+_UNKNOWN_KEYS = 5
+"""Keys that a warning names at most."""
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -271,11 +274,28 @@ def read_records(
             )  # fmt: skip
         seen[identity] = number
         records.append(record)
-    for name, count in unknown.items():
-        best = nearest(name, kind.model_fields)
-        hint = f"; did you mean '{best}'?" if best else ""
-        log.warning("%s: unknown key '%s' ignored in %d records%s", path, name, count, hint)
+    warn_of_unknown_keys(path, unknown, kind.model_fields, "record")
     return records
+
+
+def warn_of_unknown_keys(path: Path | str, unknown: Counter[str], known: Iterable[str], what: str) -> None:
+    """Log in one line which keys of a file were ignored, the most frequent ones by name.
+
+    Args:
+        path: The file.
+        unknown: Key -> how many lines have it; nothing is logged if there is none.
+        known: The keys that would have been read.
+        what: What a line is, in the singular.
+    """
+    known = list(known)
+    said = []
+    for name, count in unknown.most_common(_UNKNOWN_KEYS):
+        best = nearest(name, known)
+        said.append(f"'{name}' in {count:,} {what}{'s' * (count != 1)}" + (f" (did you mean '{best}'?)" * bool(best)))
+    if len(unknown) > _UNKNOWN_KEYS:
+        said.append(f"{len(unknown) - _UNKNOWN_KEYS} more")
+    if said:
+        log.warning("%s: unknown keys ignored: %s; known: %s", path, ", ".join(said), ", ".join(known))
 
 
 def sha256_file(path: Path | str) -> str:

@@ -175,3 +175,10 @@ def test_evaluate_takes_a_clariq_run(rac: Run, tmp_path: Path) -> None:
     result = rac("evaluate", tmp_path / "run", "--examples", examples, "--json")
     assert result.status == 0, result.err
     assert list(json.loads(result.out)["systems"]) == ["mine"]
+
+
+def test_a_file_without_an_example_is_not_described(rac: Run, tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").write_text("", encoding="utf-8")
+    refused = rac("describe", tmp_path / "none.jsonl")
+    assert refused.status != 0
+    assert "none.jsonl holds no example" in refused.err

@@ -43,12 +43,22 @@ def test_search_as_json_from_standard_input(
     rac: Run, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rac("index", corpus, "-o", tmp_path / "i")
-    monkeypatch.setattr(sys, "stdin", io.StringIO("planet\n\nzebra\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbfplanet\n\nzebra\n"), "ascii"))
     lines = [json.loads(line) for line in rac("search", tmp_path / "i", "--json").out.splitlines()]
     assert [line["query"] for line in lines] == ["planet", "zebra"]
     (hit,) = lines[0]["hits"]
     assert hit["passage"]["id"] == "planet" and hit["terms"] == ["planet"] and hit["parts"]["bm25"]["rank"] == 1
     assert lines[1]["hits"] == []
+
+
+def test_a_query_that_is_no_text_is_named(
+    rac: Run, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rac("index", corpus, "-o", tmp_path / "i")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"planet\nz\xe9bra\n")))
+    refused = rac("search", tmp_path / "i")
+    assert refused.status != 0
+    assert "standard input, line 2: byte 2 is not valid UTF-8" in refused.err
 
 
 def test_adding_deleting_and_describing(rac: Run, corpus: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_unknown_keys_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     path = write(tmp_path / "c.jsonl", '{"id": "a", "txt": "x"}', '{"id": "b", "txt": "x"}')
     with caplog.at_level(logging.WARNING):
         assert len(list(read_corpus(path))) == 2
-    assert "unknown key 'txt' ignored in 2 passages (did you mean 'text'?)" in caplog.text
+    assert "unknown keys ignored: 'txt' in 2 passages (did you mean 'text'?)" in caplog.text
 
 
 def test_a_folder_is_read_in_order_and_says_what_it_skips(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

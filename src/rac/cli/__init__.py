@@ -11,7 +11,7 @@ import logging
 import os
 import pkgutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +55,24 @@ def check_query(query: str) -> None:
         query.encode()
     except UnicodeEncodeError as error:
         raise UserError(f"the query is not valid UTF-8 at character {error.start + 1}: give it in UTF-8") from error
+
+
+def queries_of_stdin() -> Iterator[str]:
+    """Yield the lines of standard input that have words, whatever encoding the terminal names: queries are UTF-8.
+
+    Raises:
+        UserError: for a line that is not; it names the line.
+    """
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            # A file of some editors begins with a byte order mark.
+            query = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"standard input, line {number}: byte {error.start + 1} is not valid UTF-8; give queries in UTF-8"
+            ) from error
+        if query:
+            yield query
 
 
 def _show_version(wanted: bool) -> None:

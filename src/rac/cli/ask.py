@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rac.cli import EngineOption, app, check_query
+from rac.cli import EngineOption, app, check_query, queries_of_stdin
 
 if TYPE_CHECKING:
     from rac.records import Passage
@@ -106,7 +106,7 @@ def _name_and_query(arguments: list[str]) -> tuple[str, str | None]:
 def _lines() -> Any:
     """Yield queries: typed at a prompt, or from standard input."""
     if not sys.stdin.isatty():
-        yield from (line.strip() for line in sys.stdin if line.strip())
+        yield from queries_of_stdin()
         return
     typer.echo("Type a query (empty line or Ctrl-D to stop).")
     while True:

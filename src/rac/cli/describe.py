@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rac.cli import app
+from rac.errors import UserError
 
 if TYPE_CHECKING:
     from rac.benchmarks import BenchmarkInfo
@@ -45,6 +46,8 @@ def describe(
     data, info = read_source(
         source, split, directory=directory, mirror=mirror, columns=_column_map(columns) if columns else None
     )
+    if not data.examples:
+        raise UserError(f"{source} holds no example, so there is nothing to describe")
     others: dict[str, list[ClarificationExample]] = {}
     absent: list[str] = []
     if compare:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rac.cli import app, check_query
+from rac.cli import app, check_query, queries_of_stdin
 
 if TYPE_CHECKING:
     from rac.retrieval import Hit
@@ -46,7 +46,7 @@ def search(
     opened = open_index(index, **{key: getattr(parsed, key) for key in keys})
     if query is None and sys.stdin.isatty():
         typer.echo("Type a query on each line (Ctrl-D to stop).", err=True)
-    queries = [query] if query is not None else [line.strip() for line in sys.stdin if line.strip()]
+    queries = [query] if query is not None else list(queries_of_stdin())
     for asked, hits in zip(queries, opened.search_batch(queries, top_k, explain=True), strict=True):
         if as_json:
             typer.echo(json.dumps({"query": asked, "hits": [hit.to_dict() for hit in hits]}, ensure_ascii=False))

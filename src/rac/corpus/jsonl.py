@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -11,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rac.errors import DataError, did_you_mean
-from rac.files import check_header, iterate_json_lines, parse_record
+from rac.errors import DataError
+from rac.files import check_header, iterate_json_lines, parse_record, warn_of_unknown_keys
 from rac.records import Passage
-
-log = logging.getLogger(__name__)
 
 
 def id_hash(identity: str) -> int:
@@ -40,11 +37,7 @@ def read_jsonl(path: Path) -> Iterator[Passage]:
         passage = parse_record(Passage, value, path, number)
         hashes.append(id_hash(passage.id))
         yield passage
-    for name, count in unknown.items():
-        log.warning(
-            "%s: unknown key '%s' ignored in %d passages (%s)", path, name, count,
-            did_you_mean(name, Passage.model_fields),
-        )  # fmt: skip
+    warn_of_unknown_keys(path, unknown, Passage.model_fields, "passage")
     repeated = repeated_values(hashes)
     if repeated:
         _refuse_duplicates(path, repeated)
