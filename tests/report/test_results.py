@@ -202,6 +202,35 @@ def test_seeds_share_a_table_of_averaged_scores(tmp_path: Path) -> None:
     assert "mean of 3 seeds (seeds 0, 1, 2)" in page
     assert "0.800, 0.600, 0.700" in page
     assert "What follows is of seed 0." in page
+    # Bars are held against the mean, and each seed's stand beside.
+    assert "On study (claqua), mean of 3 seeds, " in page
+    assert "| study (claqua), mean of 3 seeds | headline: rac above grounded | higher, p &lt; 0.05 | +0.1" in page
+    assert "| study, seed 2 | headline: rac above grounded |" in page
+    (line,) = (line for line in page.splitlines() if line.startswith("| study (claqua), mean of 3 seeds | retrieved"))
+    assert line.startswith("| study (claqua), mean of 3 seeds | retrieved | 12 | ") and " → 0.700: +0.1" in line
+
+
+def test_the_overview_sets_rac_against_grounded_in_every_run(study: Path, tmp_path: Path) -> None:
+    other = finished_run(tmp_path / "a", ["grounded", "rac"], score, source="clariq", name="topics", queries=12)
+    without = finished_run(tmp_path / "b", ["template", "rac"], score, source="white-sharc", name="c", queries=12)
+    page = render_results([other.path, study, without.path])
+    table = page.split("## What stage 2 changes")[1].split("## Systems")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| study (claqua)", "| topics (clariq)"]
+    cells = [cell.strip() for cell in rows[0].split(" | ")]
+    assert cells[1:3] == ["retrieved", "40"]
+    assert cells[3].startswith("0.555 → 0.835: +0.280 (+0.280 to +0.280), **p")
+    assert cells[6].split(":")[1].strip().startswith("-0.005")
+    # Without passages of its own a benchmark has reference metrics only.
+    assert [cell.strip() for cell in rows[1].split(" | ")][3:6] == ["–", "–", "–"]
+
+
+def test_a_joint_run_is_not_the_main_one(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "a", ["grounded", "rac"], score, name="joint")
+    (run / "recipe.yaml").write_text(run.recipe.to_yaml().replace("also: []", "also: [white-sharc]"))
+    page = render_results([run.path])
+    assert page.splitlines()[2].startswith("On joint (claqua+white-sharc), 2 of 3 bars are met")
+    assert "all but the main one" not in page
 
 
 def test_runs_of_one_name_whose_recipes_differ_are_no_seeds_of_each_other(tmp_path: Path) -> None:

@@ -134,6 +134,11 @@ class MetricInfo:
         """The label, or the name where no label was given."""
         return self.label or self.name
 
+    @property
+    def heading(self) -> str:
+        """The title with an arrow towards what is better."""
+        return self.title + {"higher": " ↑", "lower": " ↓", "": ""}[self.better]
+
 
 @dataclass(frozen=True)
 class Table:

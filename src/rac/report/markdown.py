@@ -65,8 +65,7 @@ def metrics_table(table: Table, metrics: Sequence[MetricInfo]) -> str:
 
     n is given in a cell where not every question could be scored.
     """
-    arrows = {"higher": " ↑", "lower": " ↓", "": ""}
-    header = ["system", *(escape(metric.title) + arrows[metric.better] for metric in metrics)]
+    header = ["system", *(escape(metric.heading) for metric in metrics)]
     best = {metric.name: best_systems(table, metric) for metric in metrics}
     rows = [
         [escape(system), *(_cell(summaries.get(m.name), m, system, best[m.name]) for m in metrics)]
@@ -81,7 +80,6 @@ def differences_table(table: Table, metrics: Sequence[MetricInfo], system: str =
     """Return a system minus every other one: difference, interval, corrected p; nothing without that system."""
     if system not in table.systems:
         return []
-    rows = {(row["metric"], row["a"], row["b"]): row for row in table.comparisons}
     lines = [
         f"`{system}` minus each other system, with its interval; p after Holm's correction over all pairs of the "
         f"metric, in bold where it is at most {ALPHA:g}:",
@@ -90,16 +88,17 @@ def differences_table(table: Table, metrics: Sequence[MetricInfo], system: str =
         _row(["---", *("---:" for _ in metrics)]),
     ]
     for other in table.systems:
-        if other == system:
-            continue
-        cells = []
-        for metric in metrics:
-            row, sign = rows.get((metric.name, system, other)), 1.0
-            if row is None:
-                row, sign = rows.get((metric.name, other, system)), -1.0
-            cells.append("–" if row is None or row["difference"] is None else _difference(row, sign, metric))
-        lines.append(_row([escape(other), *cells]))
+        if other != system:
+            lines.append(_row([escape(other), *(difference_cell(table, m, system, other) for m in metrics)]))
     return [*lines, ""]
+
+
+def difference_cell(table: Table, metric: MetricInfo, a: str, b: str) -> str:
+    """Return system a minus system b with interval and corrected p, as in ``differences_table``; a dash for none."""
+    for row in table.comparisons:
+        if row["metric"] == metric.name and {row["a"], row["b"]} == {a, b} and row["difference"] is not None:
+            return _difference(row, 1.0 if row["a"] == a else -1.0, metric)
+    return "–"
 
 
 def _difference(row: ComparisonRow, sign: float, metric: MetricInfo) -> str:

@@ -6,6 +6,7 @@ Runs are read from their directories or from their compact form (``rac.report.st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from rac.metrics.catalog import REFERENCE
 from rac.progress import format_seconds
 from rac.report.bars import MAIN, bars_of, in_words, over_all, rivals_of
 from rac.report.data import MetricInfo, ReportData, Table, format_value, order_statement, shown_metrics
-from rac.report.markdown import differences_table, escape, metrics_table
-from rac.report.seeds import groups_of_seeds, over_seeds
+from rac.report.markdown import difference_cell, differences_table, escape, metrics_table
+from rac.report.seeds import SeedTable, groups_of_seeds, over_seeds
 from rac.report.stored import FOUND_DONE, StoredRun, load
 
 _TRAINING_FIGURES = (
@@ -31,6 +32,8 @@ _MAIN = (
 """Columns of a table; all others are folded away under it."""
 _AGAINST = ("headline", "good", "hallucinated", "same_option", "info", "rouge_l", "delta_ndcg")
 """Metrics on which ``rac`` is set against every other system."""
+_AT_A_GLANCE = ("headline", "hallucinated", "info", "rouge_l")
+"""Metrics of the overview over all runs."""
 
 
 def render_results(runs: Sequence[Path], *, examples: int = 5) -> str:
@@ -41,46 +44,82 @@ def render_results(runs: Sequence[Path], *, examples: int = 5) -> str:
         examples: Queries shown with every system's question.
     """
     # Runs before transfers, whose models they have.
-    groups = sorted(groups_of_seeds([load(run) for run in runs]), key=lambda group: bool(group[0].trained))
-    lines = ["# Results", "", *_short(groups), *_preface()]
+    studies = [_Study.of(group) for group in groups_of_seeds([load(run) for run in runs])]
+    studies.sort(key=lambda study: bool(study.first.trained))
+    lines = ["# Results", "", *_short(studies), *_preface(), "", *_overview(studies)]
     asked = {
-        system for group in groups for run in group for table in run.metrics["tables"] for system in table["systems"]
+        system
+        for study in studies
+        for run in study.runs
+        for table in run.metrics["tables"]
+        for system in table["systems"]
     }
-    lines += ["", "| system | what it is |", "| --- | --- |"]
+    lines += ["## Systems", "", "| system | what it is |", "| --- | --- |"]
     lines += [f"| {name} | {escape(system.about)} |" for name, system in SYSTEMS.items() if name in asked]
-    lines += ["", *_bars(groups)]
-    for group in groups:
-        lines += _section(group, examples)
+    lines += ["", *_bars(studies)]
+    for study in studies:
+        lines += _section(study, examples)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _source(run: StoredRun) -> str:
-    return run.recipe.data.source
+@dataclass(frozen=True)
+class _Study:
+    """A run, or the runs of one recipe with several seeds.
+
+    Attributes:
+        runs: At least one; what is of a single run is of the first.
+        over_seeds: D -> the table of the averaged scores; empty for a single run.
+    """
+
+    runs: Sequence[StoredRun]
+    over_seeds: Mapping[str, SeedTable]
+
+    @classmethod
+    def of(cls, runs: Sequence[StoredRun]) -> _Study:
+        """Average the scores of several seeds."""
+        return cls(runs, {source: over_seeds(runs, source) for source in runs[0].asked} if len(runs) > 1 else {})
+
+    @property
+    def first(self) -> StoredRun:
+        """The run of the first seed."""
+        return self.runs[0]
+
+    @property
+    def trained_on(self) -> str:
+        """What the models were trained on, the benchmark that is asked first."""
+        return "+".join((self.first.recipe.data.source, *self.first.recipe.data.also))
+
+    @property
+    def name(self) -> str:
+        """How it is called in sentences."""
+        name = self.first.name if self.first.name == self.trained_on else f"{self.first.name} ({self.trained_on})"
+        return f"{name}, mean of {len(self.runs)} seeds" if self.over_seeds else name
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """The tables, over all seeds."""
+        if not self.over_seeds:
+            return self.first.metrics
+        return {"tables": [found.table for found in self.over_seeds.values()]}
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether D is of a corpus that is not the benchmark's, so that only reference metrics say anything."""
+        return any(stand_in_note(source, "") for source in self.first.recipe.data.source.split("+"))
+
+    @property
+    def has_bars(self) -> bool:
+        """Whether bars are set: its own models, both stages among them, were asked about passages."""
+        both = {"rac", "grounded"} <= set(self.first.metrics["tables"][0]["systems"])
+        return both and not self.first.trained and not self.stands_in
 
 
-def _called(run: StoredRun) -> str:
-    """Return how a run is called in sentences."""
-    return run.name if run.name == _source(run) else f"{run.name} ({_source(run)})"
-
-
-def _has_bars(run: StoredRun) -> bool:
-    """Return whether bars are set for a run: its own models, both stages among them, were asked about passages."""
-    both = {"rac", "grounded"} <= set(run.metrics["tables"][0]["systems"])
-    return both and not run.trained and not _stands_in(run)
-
-
-def _stands_in(run: StoredRun) -> bool:
-    """Return whether D is of a corpus that is not the benchmark's, so that only reference metrics say anything."""
-    return any(stand_in_note(source, "") for source in _source(run).split("+"))
-
-
-def _short(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
+def _short(studies: Sequence[_Study]) -> list[str]:
     """Return what to read first, bars met and missed: a paragraph on the main benchmark, a list of the others."""
-    compared = [group[0] for group in groups if _has_bars(group[0])]
-    compared.sort(key=lambda run: _source(run) != MAIN)
+    compared = sorted((s for s in studies if s.has_bars), key=lambda study: study.trained_on != MAIN)
     if not compared:
         return []
-    first, *others = (escape(in_words(_called(run), bars_of(run.metrics, _source(run)))) for run in compared)
+    first, *others = (escape(in_words(s.name, bars_of(s.metrics, s.trained_on))) for s in compared)
     return [first, "", *(f"- {line}" for line in others), *([""] if others else [])]
 
 
@@ -93,18 +132,56 @@ def _preface() -> list[str]:
     ]
 
 
-def _bars(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
+def _overview(studies: Sequence[_Study]) -> list[str]:
+    """Return a table with one line for each run: what stage 2 changes there."""
+    rows = []
+    shown: list[MetricInfo] = []
+    for study in sorted(studies, key=lambda study: (bool(study.first.trained), study.trained_on != MAIN)):
+        entry = study.metrics["tables"][0]
+        table = Table(entry["name"], entry["systems"], entry["comparisons"])
+        if not {"rac", "grounded"} <= set(table.systems):
+            continue
+        infos = {info["name"]: MetricInfo(**info) for info in study.first.metrics["metrics"]}
+        shown = [infos[name] for name in _AT_A_GLANCE]
+        cells = []
+        for metric in shown:
+            before, after = (table.systems[system].get(metric.name) for system in ("grounded", "rac"))
+            if before is None or after is None or (study.stands_in and metric.group != REFERENCE):
+                cells.append("–")
+            else:
+                means = f"{format_value(before['mean'], metric)} → {format_value(after['mean'], metric)}"
+                cells.append(f"{means}: {difference_cell(table, metric, 'rac', 'grounded')}")
+        source, asked = next(iter(study.first.asked.items()))
+        rows.append(f"| {escape(study.name)} | {source} | {len(asked)} | {' | '.join(cells)} |")
+    if not rows:
+        return []
+    return [
+        "## What stage 2 changes",
+        "",
+        "`grounded` → `rac`, the difference with its interval, and p after correction over all pairs of the run's",
+        "table:",
+        "",
+        "| run | D | queries | " + " | ".join(escape(m.heading) for m in shown) + " |",
+        "| --- | --- | ---: |" + " ---: |" * len(shown),
+        *rows,
+        "",
+    ]
+
+
+def _bars(studies: Sequence[_Study]) -> list[str]:
     found = []
-    for group in groups:
-        for run in group:
-            if not _has_bars(run):
-                continue
-            seed = f", seed {run.recipe.seed}" if len(group) > 1 else ""
-            found += [(_called(run) + seed, bar) for bar in bars_of(run.metrics, _source(run))]
+    for study in studies:
+        if not study.has_bars:
+            continue
+        found += [(study.name, bar) for bar in bars_of(study.metrics, study.trained_on)]
+        if study.over_seeds:
+            for run in study.runs:
+                bars = bars_of(run.metrics, study.trained_on)
+                found += [(f"{run.name}, seed {run.recipe.seed}", bar) for bar in bars]
     others = {
-        _called(g[0]): g[0].metrics
-        for g in groups
-        if _source(g[0]) != MAIN and not g[0].trained and not _stands_in(g[0])
+        s.name: s.metrics
+        for s in studies
+        if s.first.recipe.data.source != MAIN and not s.first.trained and not s.stands_in
     }
     found += [("all but the main one", bar) for bar in over_all(others)]
     if not found:
@@ -117,17 +194,17 @@ def _bars(groups: Sequence[Sequence[StoredRun]]) -> list[str]:
     return [*head, "| run | bar | wanted | found | |", "| --- | --- | --- | --- | --- |", *rows, ""]
 
 
-def _section(group: Sequence[StoredRun], examples: int) -> list[str]:
-    run = group[0]
+def _section(study: _Study, examples: int) -> list[str]:
+    run = study.first
     infos = [MetricInfo(**info) for info in run.metrics["metrics"]]
-    if _stands_in(run):
+    if study.stands_in:
         infos = [info for info in infos if info.group == REFERENCE]
-    lines = [f"## {escape(run.name)}", "", *_seeds(group, infos), *_made(run), ""]
+    lines = [f"## {escape(run.name)}", "", *_seeds(study, infos), *_made(run), ""]
     if run.trained:
         lines += [f"The models are those of {escape(run.trained)}; nothing was trained on these queries.", ""]
     lines += [f"> **Note:** {escape(note)}" for note in run.metrics["notes"]]
     lines += ["", f"Signature: `{run.metrics['signature']}`", ""]
-    lines += [] if _stands_in(run) else _rivals(run)
+    lines += [] if study.stands_in else _rivals(run)
     for entry in run.metrics["tables"]:
         lines += _table(entry, infos)
     lines += _questions(run, examples)
@@ -153,13 +230,12 @@ def _seconds_a_question(stage: Mapping[str, Any]) -> float:
     return each if each > 0.01 else 0.0
 
 
-def _seeds(group: Sequence[StoredRun], infos: Sequence[MetricInfo]) -> list[str]:
+def _seeds(study: _Study, infos: Sequence[MetricInfo]) -> list[str]:
     """Return the tables over several seeds; what follows them is of the first seed."""
-    if len(group) == 1:
+    if not study.over_seeds:
         return []
     lines = []
-    for source in group[0].asked:
-        found = over_seeds(group, source)
+    for found in study.over_seeds.values():
         table = Table(found.table["name"], found.table["systems"], found.table["comparisons"], found.table["note"])
         printed = shown_metrics(ReportData("", list(infos), [table]), table)
         main = [m for m in printed if m.name in _MAIN]
@@ -179,7 +255,7 @@ def _seeds(group: Sequence[StoredRun], infos: Sequence[MetricInfo]) -> list[str]
             cells = [", ".join(format_value(v, m) for v in means.get(m.name, ())) or "–" for m in main]
             lines.append(f"| {escape(system)} | " + " | ".join(cells) + " |")
         lines.append("")
-    return [*lines, f"What follows is of seed {group[0].recipe.seed}.", ""]
+    return [*lines, f"What follows is of seed {study.first.recipe.seed}.", ""]
 
 
 def main_metrics(shown: Sequence[MetricInfo]) -> list[MetricInfo]:
