@@ -61,6 +61,28 @@ def test_empty_repeated_and_invented_questions_win_nothing(question: str) -> Non
     assert found["headline"] == 0.0 and found["info"] == 0.0
 
 
+@pytest.mark.parametrize(
+    ("option", "supported"),
+    [
+        ("Red Hill in the structure", False),
+        ("structure Red Hill", True),
+        ("Red Hill by the trail", True),  # the text says so
+        ("person in fiction Red Hill", True),
+    ],
+)
+def test_a_type_is_no_place(option: str, supported: bool) -> None:
+    """Types tell what a thing is: "Red Hill in the structure" is carried by no passage, whatever its types."""
+    passages = [
+        Passage(id="p", title="Red Hill", types=("structure", "person in fiction"), text="A trail leads to Red Hill."),
+        Passage(id="q", title="Red Hill", types=("suburb",), text="Red Hill is a suburb in Brisbane."),
+    ]
+    query = "Where is Red Hill?"
+    found = claims(f"Do you mean {option} or Red Hill in Brisbane?", query, names=["Red Hill"])
+    (result,) = support([(query, found, passages)])
+    tau = load_fit(with_entailment=False).tau
+    assert [s >= tau for s, c in zip(result.per_claim, found, strict=True) if c.kind == "OPTION"] == [supported, True]
+
+
 def test_the_same_option_twice_is_no_choice() -> None:
     assert scores("Do you mean the ship Luna or the ship?")["headline"] == 0.0
 

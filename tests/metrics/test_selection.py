@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rac.metrics.claims import claims
-from rac.metrics.selection import SelectionScorer, joined_terms, same_option_twice
+from rac.metrics.selection import SelectionScorer, same_option_twice
 from rac.records import Passage
 
 PASSAGES = [
@@ -79,12 +79,6 @@ def test_a_type_says_what_a_thing_is_and_not_where() -> None:
             f"Do you mean {option} or Red Hill in Brisbane?", "Where is Red Hill?", passages
         )
         assert found.supported == [supported, True], option
-
-
-def test_what_a_preposition_joins() -> None:
-    assert joined_terms("Red Hill in the inner suburb") == {"inner", "suburb"}
-    assert joined_terms("1994 album by Luna that sold well") == {"luna"}
-    assert joined_terms("ship Luna") == frozenset()
 
 
 def test_options_tell_passages_apart_if_each_rules_one_out() -> None:

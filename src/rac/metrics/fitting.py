@@ -47,7 +47,7 @@ RIDGE = 1e-3
 """Per claim; without it the weights grow without bound, because words alone nearly separate these claims."""
 CONSTANT = 2
 """Column of the constant in ``design``."""
-VERSION = "2"
+VERSION = "3"
 CLAQUA, WIKIPEDIA = 700, 300
 """Questions of each source whose claims are fitted on."""
 
@@ -177,9 +177,10 @@ def fit_support(
     held = set(random.Random(0).sample(groups, len(groups) // 3))
     features = features_of(labelled, entailment)
     designs = [design(f) for f in features]
-    # A passage that the claim is not about is capped whatever its words, so it has nothing to teach.
+    # A passage that may not carry the claim is capped whatever its words, so it has nothing to teach.
     capped = [
-        np.zeros(len(d), bool) if f.about is None else ~f.about[0] for d, f in zip(designs, features, strict=True)
+        np.zeros(len(d), bool) if f.may_carry is None else ~f.may_carry[0]
+        for d, f in zip(designs, features, strict=True)
     ]
     fitted = [i for i, c in enumerate(labelled) if c.group not in held and not capped[i].all()]
     y = np.array([float(labelled[i].supported) for i in fitted])

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from rac.metrics.text import Word, content_words, key, match_keys, words
+from rac.metrics.text import Word, content_words, is_content, key, match_keys, words
 from rac.records import Passage
 
 FIELDS = ("title", "types", "description", "text")
@@ -27,6 +27,11 @@ _PARENTHESES = re.compile(r"\s*\([^()]*\)")
 _COMPANY_FORMS = frozenset(
     key(w) for w in ("inc", "incorporated", "corp", "corporation", "ltd", "limited", "llc", "plc", "gmbh")
 )
+
+
+JOINING = frozenset(["in", "at", "on", "from", "by", "near", "inside", "within"])
+"""Prepositions of place, time or doer."""
+_ARTICLES = frozenset(["a", "an", "the"])
 
 
 class Span(NamedTuple):
@@ -81,12 +86,36 @@ class PassageWords:
         """Whether a term stands in the passage outside its types."""
         return any(span.field != "types" for span in self.find(term))
 
+    def places(self, term: str) -> bool:
+        """Whether the passage says a term that a preposition joins to something: where, when, or by whom it is.
+
+        Types tell what a thing is and say no such term, but for a type with a preposition itself ("person in fiction").
+        """
+        return self.says(term) or any(term in keys and keys & JOINING for keys in self.type_keys)
+
     def lacks_type(self, type_terms: Sequence[str]) -> bool:
         """Whether no type of the passage has all words of a type; of one without types, whether its words lack one."""
         wanted = set(type_terms)
         if self.type_keys:
             return not any(wanted <= keys for keys in self.type_keys)
         return not wanted <= self.keys.keys()
+
+
+def joined_terms(text: str) -> frozenset[str]:
+    """Return the keys of the words that a preposition of place, time or doer joins to what stands before it.
+
+    "Red Hill in the inner suburb" has "inner" and "suburb"; any function word but an article ends the phrase.
+    """
+    found: set[str] = set()
+    joined = False
+    for word in words(text):
+        surface = text[word.start : word.end].lower()
+        if is_content(word):
+            if joined:
+                found.add(word.key)
+        elif surface not in _ARTICLES:
+            joined = surface in JOINING
+    return frozenset(found)
 
 
 def _names(title: str) -> tuple[tuple[str, ...], frozenset[tuple[str, ...]]]:

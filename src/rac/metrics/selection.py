@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rac.metrics.claims import Claim, claims
-from rac.metrics.lexical import PassageWords, Span, matched_spans, prepare, share
-from rac.metrics.text import content_keys, content_words, is_content, words
+from rac.metrics.lexical import PassageWords, Span, joined_terms, matched_spans, prepare, share
+from rac.metrics.text import content_keys, content_words
 from rac.records import Passage
 
 SELECTION_VERSION = "selection-4"
@@ -169,39 +169,9 @@ class SelectionScorer:
         return values, where
 
 
-_JOINING = frozenset(["in", "at", "on", "from", "by", "near", "inside", "within"])
-_ARTICLES = frozenset(["a", "an", "the"])
-
-
-def joined_terms(text: str) -> frozenset[str]:
-    """Return the keys of the words that a preposition of place, time or doer joins to what stands before it.
-
-    "Red Hill in the inner suburb" has "inner" and "suburb"; any function word but an article ends the phrase.
-    """
-    found: set[str] = set()
-    joined = False
-    for word in words(text):
-        surface = text[word.start : word.end].lower()
-        if is_content(word):
-            if joined:
-                found.add(word.key)
-        elif surface not in _ARTICLES:
-            joined = surface in _JOINING
-    return frozenset(found)
-
-
 def _carried(terms: Sequence[str], joined: frozenset[str], passage: PassageWords) -> float:
-    """Return the share of an option's terms that a passage carries, in 0..1.
-
-    Its types carry no joined one, but for a type that has a preposition itself ("person in fiction").
-    """
-
-    def carries(term: str) -> bool:
-        if term not in joined:
-            return passage.has(term)
-        return passage.says(term) or any(term in keys and keys & _JOINING for keys in passage.type_keys)
-
-    return sum(map(carries, terms)) / len(terms)
+    """Return the share of an option's terms that a passage carries, in 0..1; its types carry no joined one."""
+    return sum(passage.places(t) if t in joined else passage.has(t) for t in terms) / len(terms)
 
 
 def _title_share(name_terms: list[str], passage: PassageWords) -> float:

@@ -8,7 +8,9 @@
     claim        s_j  = max_i s_ij                                   one passage must carry the whole claim
 
 A claim that names passages of D by their titles is about those: "Mars (moon)" has to stand in "Mars", not in
-"Phobos", whatever words that has (``rac.metrics.naming``). Passages it is not about get at most s_ij = ``NOT_IT``.
+"Phobos", whatever words that has (``rac.metrics.naming``). Passages it is not about get at most s_ij = ``NOT_IT``. So
+does a passage that has a word which a preposition joins ("Mount Kamui in the volcano") in its types alone: these tell
+what a thing is, not where.
 
 NOT-TYPE claims ask for a passage of that title that lacks the type; entailment models do not see what is missing, so
 they are scored by words and types alone. ATTRIBUTE claims ("when you ask for the ship builder of Luna") are scored with
@@ -37,7 +39,7 @@ import numpy.typing as npt
 from rac.files import read_text
 from rac.metrics.claims import Claim
 from rac.metrics.idf import idf
-from rac.metrics.lexical import PassageWords, Span, matched_spans, prepare
+from rac.metrics.lexical import PassageWords, Span, joined_terms, matched_spans, prepare
 from rac.metrics.naming import named_passages
 from rac.metrics.text import content_keys, content_words
 from rac.records import Passage
@@ -50,6 +52,8 @@ PARAMETERS = Path(__file__).parent / "support.json"
 _LOGIT_CAP = 6.0
 NOT_IT = 0.05
 """Support by a passage that the claim is not about: not 0, because titles themselves are sometimes wrong."""
+_PLACED = ("OPTION", "TOPIC")
+"""Kinds of claims whose joined words a passage must say outside its types; the others speak of what is asked for."""
 RARE_IDF = 4.0
 """From this idf on a word is rare: it stands in fewer than 2 % of texts."""
 
@@ -94,7 +98,8 @@ def load_fit(*, with_entailment: bool) -> SupportFit:
 class Features:
     """What is known about (claim j, passage i), each of shape (m, N) for m claims and N passages.
 
-    ``about`` is whether the claim may be about the passage, given the titles that it names; None stands for "always".
+    ``may_carry`` is whether the passage may carry the claim at all: the claim may be about it, given the titles that it
+    names, and what prepositions join in the claim is not in its types alone. None stands for "always".
     """
 
     lexical: Floats
@@ -102,7 +107,7 @@ class Features:
     number: Floats
     rare: Floats
     entailment: Floats | None
-    about: npt.NDArray[np.bool_] | None = None
+    may_carry: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,13 +141,16 @@ def lexical_features(claims: Sequence[Claim], query: str, passages: Sequence[Pas
     shape = (len(claims), len(passages))
     lexical, name, number, rare = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape)
     query_keys = content_keys(query)
-    about = (
+    may_carry = (
         np.stack([named_passages(c.text, query, passages) for c in claims]) if claims else np.ones(shape, dtype=bool)
     )
     for j, claim in enumerate(claims):
+        joined = joined_terms(claim.text).intersection(claim.terms) if claim.kind in _PLACED else ()
         named = [k for k in dict.fromkeys(w.key for w in content_words(claim.text)) if k in query_keys]
         for i, passage in enumerate(passages):
             name[j, i] = _idf_share(named, passage)
+            # A word that the passage lacks altogether is the other features' business.
+            may_carry[j, i] &= all(passage.places(t) for t in joined if passage.has(t))
             if claim.kind == "NOT-TYPE":
                 titled = not named or not passage.title_keys or bool(passage.title_keys.intersection(named))
                 lexical[j, i] = float(passage.lacks_type(claim.terms) and titled)
@@ -153,7 +161,7 @@ def lexical_features(claims: Sequence[Claim], query: str, passages: Sequence[Pas
                 rare[j, i] = float(any(not t[:1].isdigit() and idf(t) >= RARE_IDF for t in missing))
             else:
                 lexical[j, i] = name[j, i] if named else 1.0
-    return Features(lexical, name, number, rare, None, about)
+    return Features(lexical, name, number, rare, None, may_carry)
 
 
 def _idf_share(terms: Sequence[str], passage: PassageWords) -> float:
@@ -192,8 +200,8 @@ def combine(features: Features, kinds: Sequence[str], fit: SupportFit) -> Floats
         if kind == "NOT-TYPE":
             # Decided by types alone: 0.95 and 0.05, because types themselves are sometimes wrong.
             s[j] = np.where(features.lexical[j] >= 1.0, 0.95, 0.05)
-    if features.about is not None:
-        s = np.where(features.about, s, np.minimum(s, NOT_IT))
+    if features.may_carry is not None:
+        s = np.where(features.may_carry, s, np.minimum(s, NOT_IT))
     return np.asarray(s, dtype=np.float64)
 
 
