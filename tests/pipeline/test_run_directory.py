@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rac.arithmetic import usable_cores
 from rac.config import Recipe
 from rac.errors import DataError, UserError
 from rac.files import ResumableLines
@@ -34,6 +35,7 @@ def test_a_stage_runs_once_for_the_same_inputs_and_again_for_others(tmp_path: Pa
     assert record["counts"] == {"items": 1}
     assert record["outputs"]["out.txt"]["bytes"] == 1
     assert {"seconds", "peak_memory_mb", "versions", "seed", "input_hash"} <= set(record)
+    assert record["machine"].endswith(f"{usable_cores()} cores") or "cores" not in record["machine"]
 
 
 def test_a_stage_whose_output_is_gone_runs_again(tmp_path: Path) -> None:

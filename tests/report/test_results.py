@@ -8,8 +8,10 @@ import pytest
 
 from rac.cli.report import pack as pack_command
 from rac.errors import DataError, UserError
-from rac.files import read_json
+from rac.files import read_json, write_json
+from rac.pipeline.run_directory import Stage
 from rac.report.bars import Bar, Rival, bars_of, in_words, over_all, rivals_of
+from rac.report.markdown import escape
 from rac.report.results import _seconds_a_question, render_results
 from rac.report.seeds import groups_of_seeds, over_seeds
 from rac.report.stored import FOUND_DONE, load, pack
@@ -140,13 +142,15 @@ def test_over_all_other_benchmarks_one_significant_gain_is_wanted(tmp_path: Path
     assert "| all but the main one | headline: rac above grounded | p &lt; 0.05 on at least one |" in page
 
 
+RIVALS = {"grounded": 0.6, "grounded-best-of-n": 0.9, "context-aware": 0.88, "rac": 0.88}
+
+
+def score_of_rivals(d: str, system: str, number: int) -> dict[str, float | None]:
+    return {**score(d, "rac", number), "headline": RIVALS[system] - 0.01 * (number % 3)}
+
+
 def test_rivals_are_set_against_rac_with_their_cost(tmp_path: Path) -> None:
-    level = {"grounded": 0.6, "grounded-best-of-n": 0.9, "context-aware": 0.88, "rac": 0.88}
-
-    def scored(d: str, system: str, number: int) -> dict[str, float | None]:
-        return {"headline": level[system] - 0.01 * (number % 3)}
-
-    run = finished_run(tmp_path / "run", list(level), scored)
+    run = finished_run(tmp_path / "run", list(RIVALS), score_of_rivals)
     best, aware = rivals_of(read_json(run / "metrics.json"), {"rac": 10.0, "grounded-best-of-n": 45.0})
     assert best.in_words().startswith("`grounded-best-of-n` is above `rac` on the headline (+0.020, p <")
     assert best.in_words().endswith("and takes 4.5 times as long to ask")
@@ -159,6 +163,23 @@ def test_rivals_are_set_against_rac_with_their_cost(tmp_path: Path) -> None:
     assert _seconds_a_question({"seconds": 0.1, "counts": {"retrieved: asked": 5, FOUND_DONE: 5}}) == 0.0
     assert Rival("x", -0.2, 0.001, None).in_words() == "`x` stays below `rac` on the headline (-0.200, p = 0.001)"
     assert "`grounded-best-of-n` is above `rac` on the headline (+0.020, p <" in render_results([run.path])
+
+
+def test_times_of_two_machines_are_not_compared(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "run", ["grounded", "grounded-best-of-n", "rac"], score_of_rivals)
+    for name, seconds in (("rac", 40.0), ("grounded-best-of-n", 160.0)):
+        run.run(f"predict-{name}", {}, lambda: Stage([], {"retrieved: asked": 40}))
+        record = read_json(run / f"stages/predict-{name}.json")
+        write_json(run / f"stages/predict-{name}.json", {**record, "seconds": seconds})
+    page = render_results([run.path])
+    assert "takes 4.0 times as long to ask" in page
+    here = read_json(run / "stages/data.json")["machine"]
+    assert f"Times are of {escape(here)}." in page
+    record = read_json(run / "stages/predict-grounded-best-of-n.json")
+    write_json(run / "stages/predict-grounded-best-of-n.json", {**record, "machine": "another"})
+    page = render_results([run.path])
+    assert "times as long to ask" not in page
+    assert f"Times are of {escape(here)}, but for these. another: predict-grounded-best-of-n." in page
 
 
 def test_the_page_is_the_same_from_the_run_and_from_its_compact_form(study: Path, tmp_path: Path) -> None:

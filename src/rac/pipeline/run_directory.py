@@ -12,9 +12,10 @@ import logging
 import os
 import platform
 import resource
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import rac
+from rac.arithmetic import usable_cores
 from rac.config import Recipe
 from rac.errors import DataError, UserError
 from rac.files import read_json, sha256_file, sha256_json, write_json, write_text
@@ -36,6 +38,8 @@ RUN_SCHEMA = 1
 _ASKING = ("index", "data", "retrieve", "predict", "metrics", "report")
 """Stages that every run has of its own (``predict-SYSTEM`` and ``index-also-N`` among them); the others train."""
 
+_VECTOR_UNITS = {"amx_tile": "AMX", "avx512f": "AVX-512", "avx2": "AVX2", "sve": "SVE", "asimd": "NEON"}
+"""Flag of a processor -> what it is called, the widest first."""
 _VERSIONS = ("torch", "transformers", "peft", "bm25s", "numpy")
 
 
@@ -185,6 +189,7 @@ class RunDirectory:
             "seconds": round(seconds, 2),
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
             "versions": versions(),
+            "machine": machine(),
             "counts": stage.counts,
             "outputs": {path: self._describe(self.path / path) for path in stage.outputs},
         }
@@ -212,6 +217,22 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def machine() -> str:
+    """Return what computes here, so that times are compared with their like: processor, widest vector unit, cores."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    facts: dict[str, str] = {}
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            facts.setdefault(name.strip(), value.strip())
+    units = facts.get("flags", facts.get("Features", "")).split()
+    unit = next((title for flag, title in _VECTOR_UNITS.items() if flag in units), "")
+    processor = facts.get("model name") or platform.processor() or platform.machine()
+    return ", ".join(part for part in (processor, unit, f"{usable_cores()} cores") if part)
 
 
 def _now() -> str:

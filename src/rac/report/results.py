@@ -215,7 +215,8 @@ def _rivals(run: StoredRun) -> list[str]:
     seconds = {
         name.removeprefix("predict-"): _seconds_a_question(stage)
         for name, stage in run.stages.items()
-        if name.startswith("predict-")
+        # Times of two machines say nothing of two systems.
+        if name.startswith("predict-") and stage.get("machine") == run.stages.get("predict-rac", {}).get("machine")
     }
     found = rivals_of(run.metrics, seconds)
     return ["; ".join(rival.in_words() for rival in found) + ".", ""] if found else []
@@ -305,6 +306,16 @@ def _made(run: StoredRun) -> list[str]:
         )  # fmt: skip
     versions = ", ".join(f"{k} {v}" for k, v in run.stages["data"]["versions"].items())
     lines.append(f"| all | {format_seconds(total)} | {peak} MB | seed {run.stages['data']['seed']}; {versions} |")
+    places: dict[str, list[str]] = {}
+    for name, record in run.stages.items():
+        places.setdefault(record.get("machine", "a machine that is not recorded"), []).append(name)
+    if len(places) > 1:
+        # The machine of most stages needs no list of them.
+        most, *others = sorted(places, key=lambda place: -len(places[place]))
+        elsewhere = "; ".join(f"{place}: {', '.join(sorted(places[place]))}" for place in others)
+        lines += ["", escape(f"Times are of {most}, but for these. {elsewhere}.")]
+    elif run.stages["data"].get("machine"):
+        lines += ["", escape(f"Times are of {next(iter(places))}.")]
     kept = "A stage that was interrupted, or found its samples or answers done, counts from its last start."
     return [*lines, "", kept, *_validations(run)]
 
