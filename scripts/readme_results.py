@@ -11,7 +11,7 @@ from rac.report.stored import load
 ROOT = Path(__file__).resolve().parents[1]
 README, BOOTSTRAP, RESULTS = ROOT / "README.md", ROOT / "docs/bootstrap.md", ROOT / "results"
 SHOWN = ("headline", "good", "hallucinated", "same_option", "rouge_l")
-SYSTEMS = ("base", "template", "ungrounded", "grounded", "rac-paper", "rac", "shipped", "gold")
+SYSTEMS = ("base", "template", "ungrounded", "grounded", "rac-paper", "rac", "rac-best-of-n", "shipped", "gold")
 TABLES = (
     (README, "results", "claqua"),
     (BOOTSTRAP, "to-claqua", "bootstrapped-to-claqua"),

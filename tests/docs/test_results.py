@@ -75,6 +75,32 @@ def test_what_the_study_page_says_of_the_rounds_is_in_the_stage_records() -> Non
     assert said in " ".join((ROOT / "docs/study.md").read_text(encoding="utf-8").split())
 
 
+def test_what_the_pages_say_of_the_systems_is_in_the_table() -> None:
+    systems = load(RESULTS / "claqua").metrics["tables"][0]["systems"]
+
+    def headline(system: str) -> str:
+        return f"{systems[system]['headline']['mean']:.3f}"
+
+    def both(system: str) -> str:
+        return f"{headline(system)}, {100 * systems[system]['hallucinated']['mean']:.1f} %"
+
+    study, notes = (
+        " ".join((ROOT / "docs" / name).read_text(encoding="utf-8").split())
+        for name in ("study.md", "error-study-notes.md")
+    )
+    for said in (
+        f"(`grounded-continued`, headline {headline('grounded-continued')})",
+        f"(`rac-paper`, {headline('rac-paper')})",
+        f"told apart from `grounded` ({headline('grounded')})",
+        f"samples of `rac` ({both('rac-best-of-n')} hallucinated) is above `rac` ({both('rac')})",
+        f"best of eight of `grounded` ({both('grounded-best-of-n')})",
+        f"told apart from gold ({both('gold')})",
+    ):
+        assert said in study, said
+    share = 100 * systems["rac"]["hallucinated"]["mean"]
+    assert f"to {headline('rac')} by it, and its hallucinated questions rose from 13.2 to {share:.1f} %" in notes
+
+
 def test_bars_are_not_set_for_the_models_of_another_benchmark() -> None:
     page = render_results([RESULTS / "bootstrapped-to-claqua"])
     assert "## Bars" not in page

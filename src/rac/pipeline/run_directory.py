@@ -232,7 +232,8 @@ def machine() -> str:
     units = facts.get("flags", facts.get("Features", "")).split()
     unit = next((title for flag, title in _VECTOR_UNITS.items() if flag in units), "")
     processor = facts.get("model name") or platform.processor() or platform.machine()
-    return ", ".join(part for part in (processor, unit, f"{usable_cores()} cores") if part)
+    cores = usable_cores()
+    return ", ".join(part for part in (processor, unit, f"{cores} core{'s' * (cores != 1)}") if part)
 
 
 def _now() -> str:
