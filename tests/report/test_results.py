@@ -228,7 +228,7 @@ def test_seeds_share_a_table_of_averaged_scores(tmp_path: Path) -> None:
     assert "| study (claqua), mean of 3 seeds | headline: rac above grounded | higher, p &lt; 0.05 | +0.1" in page
     assert "| study, seed 2 | headline: rac above grounded |" in page
     (line,) = (line for line in page.splitlines() if line.startswith("| study (claqua), mean of 3 seeds | retrieved"))
-    assert line.startswith("| study (claqua), mean of 3 seeds | retrieved | 12 | ") and " → 0.700: +0.1" in line
+    assert line.startswith("| study (claqua), mean of 3 seeds | retrieved | 12 | ") and " → 0.700" in line
 
 
 def test_the_overview_sets_rac_against_grounded_in_every_run(study: Path, tmp_path: Path) -> None:
@@ -240,8 +240,9 @@ def test_the_overview_sets_rac_against_grounded_in_every_run(study: Path, tmp_pa
     assert [row.split(" | ")[0] for row in rows] == ["| study (claqua)", "| topics (clariq)"]
     cells = [cell.strip() for cell in rows[0].split(" | ")]
     assert cells[1:3] == ["retrieved", "40"]
-    assert cells[3].startswith("0.555 → 0.835: +0.280 (+0.280 to +0.280), **p")
-    assert cells[6].split(":")[1].strip().startswith("-0.005")
+    assert cells[3] == "**0.555 → 0.835**"
+    # Half a point of ROUGE-L less for every query is little, and significant.
+    assert cells[6].removesuffix(" |") == "**0.545 → 0.540**"
     # Without passages of its own a benchmark has reference metrics only.
     assert [cell.strip() for cell in rows[1].split(" | ")][3:6] == ["–", "–", "–"]
 

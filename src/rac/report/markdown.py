@@ -89,11 +89,11 @@ def differences_table(table: Table, metrics: Sequence[MetricInfo], system: str =
     ]
     for other in table.systems:
         if other != system:
-            lines.append(_row([escape(other), *(difference_cell(table, m, system, other) for m in metrics)]))
+            lines.append(_row([escape(other), *(_difference_cell(table, m, system, other) for m in metrics)]))
     return [*lines, ""]
 
 
-def difference_cell(table: Table, metric: MetricInfo, a: str, b: str) -> str:
+def _difference_cell(table: Table, metric: MetricInfo, a: str, b: str) -> str:
     """Return system a minus system b with interval and corrected p, as in ``differences_table``; a dash for none."""
     for row in table.comparisons:
         if row["metric"] == metric.name and {row["a"], row["b"]} == {a, b} and row["difference"] is not None:

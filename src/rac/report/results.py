@@ -16,7 +16,7 @@ from rac.metrics.catalog import REFERENCE
 from rac.progress import format_seconds
 from rac.report.bars import MAIN, bars_of, in_words, over_all, rivals_of
 from rac.report.data import MetricInfo, ReportData, Table, format_value, order_statement, shown_metrics
-from rac.report.markdown import difference_cell, differences_table, escape, metrics_table
+from rac.report.markdown import differences_table, escape, metrics_table
 from rac.report.seeds import SeedTable, groups_of_seeds, over_seeds
 from rac.report.stored import FOUND_DONE, StoredRun, load
 
@@ -85,14 +85,14 @@ class _Study:
         return self.runs[0]
 
     @property
-    def trained_on(self) -> str:
-        """What the models were trained on, the benchmark that is asked first."""
+    def sources(self) -> str:
+        """The benchmark that is asked, and what else its models were trained on."""
         return "+".join((self.first.recipe.data.source, *self.first.recipe.data.also))
 
     @property
     def name(self) -> str:
         """How it is called in sentences."""
-        name = self.first.name if self.first.name == self.trained_on else f"{self.first.name} ({self.trained_on})"
+        name = self.first.name if self.first.name == self.sources else f"{self.first.name} ({self.sources})"
         return f"{name}, mean of {len(self.runs)} seeds" if self.over_seeds else name
 
     @property
@@ -116,10 +116,10 @@ class _Study:
 
 def _short(studies: Sequence[_Study]) -> list[str]:
     """Return what to read first, bars met and missed: a paragraph on the main benchmark, a list of the others."""
-    compared = sorted((s for s in studies if s.has_bars), key=lambda study: study.trained_on != MAIN)
+    compared = sorted((s for s in studies if s.has_bars), key=lambda study: study.sources != MAIN)
     if not compared:
         return []
-    first, *others = (escape(in_words(s.name, bars_of(s.metrics, s.trained_on))) for s in compared)
+    first, *others = (escape(in_words(s.name, bars_of(s.metrics, s.sources))) for s in compared)
     return [first, "", *(f"- {line}" for line in others), *([""] if others else [])]
 
 
@@ -136,11 +136,12 @@ def _overview(studies: Sequence[_Study]) -> list[str]:
     """Return a table with one line for each run: what stage 2 changes there."""
     rows = []
     shown: list[MetricInfo] = []
-    for study in sorted(studies, key=lambda study: (bool(study.first.trained), study.trained_on != MAIN)):
+    for study in sorted(studies, key=lambda study: (bool(study.first.trained), study.sources != MAIN)):
         entry = study.metrics["tables"][0]
         table = Table(entry["name"], entry["systems"], entry["comparisons"])
         if not {"rac", "grounded"} <= set(table.systems):
             continue
+        both = [row for row in table.comparisons if {row["a"], row["b"]} == {"rac", "grounded"}]
         infos = {info["name"]: MetricInfo(**info) for info in study.first.metrics["metrics"]}
         shown = [infos[name] for name in _AT_A_GLANCE]
         cells = []
@@ -150,7 +151,8 @@ def _overview(studies: Sequence[_Study]) -> list[str]:
                 cells.append("–")
             else:
                 means = f"{format_value(before['mean'], metric)} → {format_value(after['mean'], metric)}"
-                cells.append(f"{means}: {difference_cell(table, metric, 'rac', 'grounded')}")
+                sure = any(row["metric"] == metric.name and row["significant"] for row in both)
+                cells.append(f"**{means}**" if sure else means)
         source, asked = next(iter(study.first.asked.items()))
         rows.append(f"| {escape(study.name)} | {source} | {len(asked)} | {' | '.join(cells)} |")
     if not rows:
@@ -158,8 +160,8 @@ def _overview(studies: Sequence[_Study]) -> list[str]:
     return [
         "## What stage 2 changes",
         "",
-        "`grounded` → `rac`, the difference with its interval, and p after correction over all pairs of the run's",
-        "table:",
+        "`grounded` → `rac`, in bold where they differ significantly after correction over all pairs of the run's",
+        "table, which has the differences with their intervals and p:",
         "",
         "| run | D | queries | " + " | ".join(escape(m.heading) for m in shown) + " |",
         "| --- | --- | ---: |" + " ---: |" * len(shown),
@@ -173,10 +175,10 @@ def _bars(studies: Sequence[_Study]) -> list[str]:
     for study in studies:
         if not study.has_bars:
             continue
-        found += [(study.name, bar) for bar in bars_of(study.metrics, study.trained_on)]
+        found += [(study.name, bar) for bar in bars_of(study.metrics, study.sources)]
         if study.over_seeds:
             for run in study.runs:
-                bars = bars_of(run.metrics, study.trained_on)
+                bars = bars_of(run.metrics, study.sources)
                 found += [(f"{run.name}, seed {run.recipe.seed}", bar) for bar in bars]
     others = {
         s.name: s.metrics
