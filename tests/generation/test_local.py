@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rac.errors import UserError
+from rac.generation import tree as tree_module
 from rac.generation.candidates import GenerationCancelled
 from rac.generation.local import LocalGenerator, plain_generate
 from rac.generation.tree import TreeDecoder, common_beginning, supports_tree
@@ -225,9 +226,14 @@ def test_beams_share_a_row_by_mask_alone(llama: Any) -> None:
             assert torch.allclose(row, llama(torch.tensor([path])).logits[0, -1], atol=1e-4)
 
 
-@pytest.mark.parametrize(("share_from", "columns"), [(1, 3), (3, 3), (4, 0)])
-def test_what_all_prompts_begin_with_is_run_once(llama: Any, share_from: int, columns: int) -> None:
+@pytest.mark.parametrize(
+    ("share_from", "tokens"), [(1, 3 + 2 * 4 + 3 * 2), (3, 3 + 2 * 4 + 3 * 2), (4, 4 + 7 + 5 + 5 + 4)]
+)
+def test_what_all_prompts_begin_with_is_run_once(
+    llama: Any, monkeypatch: pytest.MonkeyPatch, share_from: int, tokens: int
+) -> None:
     """Prompts of several lengths behind a common beginning, in several chunks: logits are those of whole sequences."""
+    monkeypatch.setattr(tree_module, "PREFILL_TOKENS", 8)
     prompts = [[4, 5, 6, *own] for own in ([7], [8, 9, 10, 11], [12, 13], [7, 8], [9])]
     seen: list[int] = []
     hook = llama.register_forward_pre_hook(
@@ -236,7 +242,7 @@ def test_what_all_prompts_begin_with_is_run_once(llama: Any, share_from: int, co
     tree = TreeDecoder(llama, prompts, columns=4, share_from=share_from)
     first = tree.start()
     hook.remove()
-    assert sum(seen) == (columns + len(prompts) * 4 if columns else len(prompts) * 7)
+    assert sum(seen) == tokens
     second = tree.step(torch.tensor([0, 0, 1, 2, 4]), torch.tensor([20, 21, 22, 23, 24]))
     third = tree.step(torch.tensor([1, 2, 4]), torch.tensor([30, 31, 32]))
     ends = [(0, [20]), (0, [21]), (1, [22]), (2, [23]), (4, [24]), (0, [21, 30]), (1, [22, 31]), (4, [24, 32])]

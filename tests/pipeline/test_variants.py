@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -81,9 +82,21 @@ def test_the_papers_variant_keeps_its_last_weights() -> None:
     assert plain.model_copy(update={"validations": 3}) == recipe.preference
 
 
-def test_what_validation_asks_is_no_part_of_a_training_without_it() -> None:
+def test_a_variant_without_validation_is_trained_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe.model_validate({"preference": {"validations": 3}})
     asked: dict[str, dict[str, Any]] = {}
+    trained: list[tuple[int, bool, bool]] = []
+
+    def train(model: Any, trees: Any, settings: Stage2, *, validate: Any, rule: Any, **_: Any) -> Any:
+        trained.append((settings.validations, validate is not None, rule is not None))
+        return SimpleNamespace(to_dict=dict)
+
+    monkeypatch.setattr("rac.training.preference.train_preference", train)
+    for name, value in (
+        ("load_tokenizer", None), ("read_records", []), ("load_run_model", (None, None)), ("validated_by", ""),
+    ):  # fmt: skip
+        monkeypatch.setattr(f"rac.pipeline.preference.{name}", lambda *_, value=value: value)
+    monkeypatch.setattr("rac.pipeline.preference.validation_of", lambda run, tokenizer, own: own.validations or None)
 
     class Records:
         """A run directory that only remembers what stages depend on."""
@@ -94,14 +107,19 @@ def test_what_validation_asks_is_no_part_of_a_training_without_it() -> None:
         def output_hash(self, *names: str) -> str:
             return "-".join(names)
 
-        def run(self, name: str, inputs: dict[str, Any], *rest: Any, **more: Any) -> dict[str, Any]:
+        def __truediv__(self, name: str) -> Path:
+            return Path(name)
+
+        def run(self, name: str, inputs: dict[str, Any], work: Any, **more: Any) -> dict[str, Any]:
             asked[name] = inputs
+            work()
             return {}
 
     for variant in (round_variant(recipe, 1), paper_variant(recipe)):
         preference_stage(cast(RunDirectory, Records()), variant)
     assert {"selection", "floors"} <= set(asked["rac"])
     assert not {"selection", "floors"} & set(asked["rac-paper"])
+    assert trained == [(3, True, True), (0, False, False)]
 
 
 @pytest.mark.parametrize(

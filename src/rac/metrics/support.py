@@ -51,7 +51,7 @@ Floats = npt.NDArray[np.float64]
 PARAMETERS = Path(__file__).parent / "support.json"
 _LOGIT_CAP = 6.0
 NOT_IT = 0.05
-"""Support by a passage that the claim is not about: not 0, because titles themselves are sometimes wrong."""
+"""Support by a passage that may not carry the claim: not 0, because titles and types themselves are sometimes wrong."""
 _PLACED = ("OPTION", "TOPIC")
 """Kinds of claims whose joined words a passage must say outside its types; the others speak of what is asked for."""
 RARE_IDF = 4.0
