@@ -8,7 +8,7 @@ import pytest
 from rac.config import Recipe
 from rac.errors import DataError, UserError
 from rac.files import sha256_file
-from rac.pipeline.screening import begin_from, recipes_of, screen
+from rac.pipeline.screening import begin_from, recipes_of, runs_of, screen
 from rac.pipeline.screening_settings import BASELINE, Screening, load_screening, shipped_screenings, slug
 from rac.pipeline.splitting import split_examples
 from rac.records import ClarificationExample
@@ -38,37 +38,58 @@ evaluation:
 """
 
 
-def test_variants_share_what_they_do_not_change_and_leave_the_baseline_alone(
-    tmp_path: Path, tiny_model_dir: Path
-) -> None:
+def test_every_seed_has_its_variants_which_share_what_they_do_not_change(tmp_path: Path, tiny_model_dir: Path) -> None:
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(RECIPE.format(base=tiny_model_dir), encoding="utf-8")
     described = Screening(
         recipe=str(recipe),
+        seeds=(5, 4),
         settings={"data.evaluation_queries": 6},
         questions={"NLL": {"no NLL": {"preference.nll_weight": 0.0}}},
         findings={"NLL": "Read and written down."},
     )
     result = screen(described, tmp_path / "out")
+    first = tmp_path / "out/seed-5"
     weights = {
-        (name, model): sha256_file(tmp_path / f"out/{name}/models/{model}/model.safetensors")
+        (name, model): sha256_file(first / name / "models" / model / "model.safetensors")
         for name in (BASELINE, "no-nll")
         for model in ("grounded", "rac")
     }
     assert weights[BASELINE, "grounded"] == weights["no-nll", "grounded"]
     assert weights[BASELINE, "rac"] != weights["no-nll", "rac"]
-    assert (tmp_path / "out/baseline/pairs.jsonl").samefile(tmp_path / "out/no-nll/pairs.jsonl")
-    (asked,) = result["questions"]
-    assert list(asked["table"]["systems"]) == [BASELINE, "no NLL"]
-    assert asked["table"]["n"] == 6
-    assert asked["cost"][BASELINE]["pairs"] == asked["cost"]["no NLL"]["pairs"] > 0
+    assert (first / "baseline/pairs.jsonl").samefile(first / "no-nll/pairs.jsonl")
+    (entry,) = result["questions"]
+    assert list(entry["table"]["systems"]) == [BASELINE, "no NLL"]
+    assert entry["cost"][BASELINE]["pairs"] == entry["cost"]["no NLL"]["pairs"] > 0
+    # Each seed asks queries of its own; all of them are compared together.
+    assert result["seeds"] == [5, 4]
+    assert entry["table"]["n"] == 12
+    runs = {seed: tmp_path / f"out/seed-{seed}/no-nll" for seed in (5, 4)}
+    asked = {seed: (run / "examples/evaluation.jsonl").read_text() for seed, run in runs.items()}
+    assert asked[5] != asked[4]
+    tables = {seed: json.loads((run / "metrics.json").read_text())["tables"][0] for seed, run in runs.items()}
+    for metric in ("rouge_l", "options"):
+        means = [tables[seed]["systems"]["rac"][metric]["mean"] for seed in (5, 4)]
+        assert entry["by_seed"]["no NLL"][metric] == pytest.approx(means)
+        assert entry["table"]["systems"]["no NLL"][metric]["mean"] == pytest.approx(sum(means) / 2)
     page = (tmp_path / "out/screening.md").read_text()
     assert "Read and written down." in page
     assert "`preference.nll_weight: 0.0`" in page
+    assert "with the seeds 5, 4; each seed asks queries of its own" in page
     # Goes on where it was: nothing is done twice.
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("stages/*.json")}
     assert screen(described, tmp_path / "out") == json.loads((tmp_path / "out/screening.json").read_text())
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("stages/*.json")} == before
+
+
+def test_without_seeds_variants_lie_side_by_side_with_the_seed_of_the_recipe(tmp_path: Path) -> None:
+    described = Screening(recipe="claqua", settings={"seed": 7}, questions={"q": {"no NLL": {}}})
+    ((seed, variants),) = runs_of(described, tmp_path).items()
+    assert seed is None
+    assert {name: (recipe.seed, run) for name, (recipe, run) in variants.items()} == {
+        BASELINE: (7, tmp_path / BASELINE),
+        "no-nll": (7, tmp_path / "no-nll"),
+    }
 
 
 def test_a_copy_of_a_run_has_no_lock_and_no_half_done_training(tmp_path: Path) -> None:
@@ -118,6 +139,7 @@ def test_with_held_out_training_the_sources_held_out_queries_are_nowhere() -> No
         ("recipe: claqua\nquestions: {q: {a: {x.y: 1}}, r: {a: {x.y: 2}}}\n", "described twice"),
         ("recipe: claqua\nquestions: {q: {a: {}}}\nfindings: {other: text}\n", "not asked, 'other'"),
         ("recipe: claqua\nquestions: {q: {a: {}}}\nfinding: {q: x}\n", "line 3, field 'finding'"),
+        ("recipe: claqua\nseeds: [1, 1]\nquestions: {q: {a: {}}}\n", "a seed stands twice"),
     ],
 )
 def test_a_screening_that_cannot_be_run_is_refused(tmp_path: Path, text: str, message: str) -> None:

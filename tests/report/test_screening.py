@@ -14,9 +14,11 @@ def test_the_page_shows_every_variant_with_its_difference_cost_and_finding() -> 
     page = render_screening(
         {
             "name": "screening", "recipe": "claqua", "about": "Three | passages.", "settings": {"prompt.top_k": 3},
+            "seeds": [0, 7],
             "questions": [{
                 "question": "Loss", "finding": "It matters.", "settings": {"no *NLL*": {"preference.nll_weight": 0.0}},
                 "table": table, "notes": [],
+                "by_seed": {"baseline": {"headline": [0.88, 0.92]}, "no *NLL*": {"headline": [0.5, None]}},
                 "cost": {"baseline": {"pairs": 7, "seconds": 60}, "no *NLL*": {"pairs": 8, "seconds": 61}},
             }],
         }
@@ -28,3 +30,6 @@ def test_the_page_shows_every_variant_with_its_difference_cost_and_finding() -> 
     assert "| no \\*NLL\\* | `preference.nll_weight: 0.0` | 8 |" in page
     assert "**p < 0.001**" in page
     assert "| baseline | nothing | 7 |" in page
+    assert "with the seeds 0, 7;" in page
+    assert "| baseline | 0.880, 0.920 |" in page
+    assert "| no \\*NLL\\* | 0.500, – |" in page

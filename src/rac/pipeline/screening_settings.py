@@ -23,6 +23,9 @@ class Screening(BaseModel):
     about: str = Field("", description="what was done, in a sentence or two, shown above the tables")
     recipe: str = Field(description="a recipe file, or the name of a shipped one")
     settings: dict[str, Any] = Field(default_factory=dict, description="SECTION.KEY: value, for every variant")
+    seeds: tuple[int, ...] = Field(
+        (), description="every variant is run with each, over the queries of all; the recipe's seed if empty"
+    )
     system: str = Field("rac", description="the system whose questions are compared")
     questions: dict[str, dict[str, dict[str, Any]]] = Field(
         min_length=1, description="question -> variant -> SECTION.KEY: value; the baseline is in every question"
@@ -41,6 +44,13 @@ class Screening(BaseModel):
                 if slug(name) in ("", BASELINE):
                     raise ValueError(f"'{name}' cannot name a variant: give it a word of its own")
         return questions
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed stands twice, so its runs would count twice; name each once")
+        return seeds
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rac.files import write_text
@@ -109,6 +109,21 @@ def _difference(row: ComparisonRow, sign: float, metric: MetricInfo) -> str:
         text += f" ({low * scale:+.{digits}f} to {high * scale:+.{digits}f})"
     p = f"p = {format_p(row['p_holm'])}".replace("= <", "<")
     return f"{text}, " + (f"**{p}**" if row["significant"] else p)
+
+
+def seed_means(by_seed: Mapping[str, Mapping[str, Sequence[float | None]]], metrics: Sequence[MetricInfo]) -> list[str]:
+    """Return a table of the mean of each seed: how far runs lie apart that differ in nothing else.
+
+    Args:
+        by_seed: System -> metric -> mean of each seed.
+        metrics: The columns.
+    """
+    lines = ["The mean of each seed:", "", _row(["system", *(escape(m.title) for m in metrics)])]
+    lines.append("| --- |" + " ---: |" * len(metrics))
+    for system, means in by_seed.items():
+        cells = [", ".join(format_value(v, m) for v in means.get(m.name, ())) or "–" for m in metrics]
+        lines.append(_row([escape(system), *cells]))
+    return [*lines, ""]
 
 
 def escape(text: str) -> str:

@@ -16,7 +16,7 @@ from rac.metrics.catalog import REFERENCE
 from rac.progress import format_seconds
 from rac.report.bars import MAIN, bars_of, in_words, over_all, rivals_of
 from rac.report.data import MetricInfo, ReportData, Table, format_value, order_statement, shown_metrics
-from rac.report.markdown import differences_table, escape, metrics_table
+from rac.report.markdown import differences_table, escape, metrics_table, seed_means
 from rac.report.seeds import SeedTable, groups_of_seeds, over_seeds
 from rac.report.stored import FOUND_DONE, StoredRun, load
 
@@ -252,12 +252,7 @@ def _seeds(study: _Study, infos: Sequence[MetricInfo]) -> list[str]:
             "",
         ]
         lines += differences_table(table, main_metrics(printed))
-        lines += ["The mean of each seed:", "", "| system | " + " | ".join(escape(m.title) for m in main) + " |"]
-        lines += ["| --- |" + " ---: |" * len(main)]
-        for system, means in found.by_seed.items():
-            cells = [", ".join(format_value(v, m) for v in means.get(m.name, ())) or "–" for m in main]
-            lines.append(f"| {escape(system)} | " + " | ".join(cells) + " |")
-        lines.append("")
+        lines += seed_means(found.by_seed, main)
     return [*lines, f"What follows is of seed {study.first.recipe.seed}.", ""]
 
 

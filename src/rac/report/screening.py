@@ -8,7 +8,7 @@ from typing import Any
 from rac.progress import format_seconds
 from rac.report.build import metric_infos
 from rac.report.data import ReportData, Table, shown_metrics
-from rac.report.markdown import differences_table, escape, metrics_table
+from rac.report.markdown import differences_table, escape, metrics_table, seed_means
 
 
 def render_screening(result: Mapping[str, Any]) -> str:
@@ -21,6 +21,13 @@ def render_screening(result: Mapping[str, Any]) -> str:
         "which come from the training side and were not trained on. Intervals are 95 % (cluster bootstrap).",
         "",
     ]
+    if result["seeds"]:
+        seeds = ", ".join(map(str, result["seeds"]))
+        lines += [
+            f"Every variant was trained with the seeds {seeds}; each seed asks queries of its own, and the tables are "
+            "over the queries of all. Pairs and times are the mean of the seeds.",
+            "",
+        ]
     if result["settings"]:
         lines += ["Every variant has " + _settings(result["settings"]) + ".", ""]
     for entry in result["questions"]:
@@ -43,6 +50,8 @@ def _question(entry: Mapping[str, Any]) -> list[str]:
     ]
     baseline = next(iter(table.systems))
     lines += differences_table(table, [m for m in metrics if m.better], baseline)
+    if entry["by_seed"]:
+        lines += seed_means(entry["by_seed"], metrics)
     lines += ["| variant | changes | pairs | time of pairs and stage 2 |", "| --- | --- | ---: | ---: |"]
     for name, cost in entry["cost"].items():
         changes = _settings(entry["settings"][name]) if name in entry["settings"] else "nothing"
