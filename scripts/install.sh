@@ -13,7 +13,7 @@ files=(requirements/core.txt requirements/embedded.txt)
 [ "$what" = core ] || files+=(requirements/test.txt)
 [ "$what" = all ] && files+=(requirements/all.txt)
 
-stamp="$venv/.installed-$what-$(cat "${files[@]}" pyproject.toml scripts/install.sh | sha256sum | cut -c1-16)"
+stamp="$venv/.installed-$what${GPU:+-gpu}-$(cat "${files[@]}" pyproject.toml scripts/install.sh | sha256sum | cut -c1-16)"
 [ -e "$stamp" ] && exit 0
 
 python=${PYTHON:-}
@@ -33,6 +33,11 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 
 # Captured first: `grep -q` would close the pipe early, which pipefail takes for a failure.
 installed=$(pip list --format=freeze 2>/dev/null)
+if [ -n "${GPU:-}" ] && grep -q "^torch==$torch_version+cpu" <<<"$installed"; then
+    echo "removing the CPU build of torch ..."
+    pip uninstall --quiet --yes torch
+    installed=
+fi
 if ! grep -q "^torch==$torch_version" <<<"$installed"; then
     source_options=()
     if [ -z "${GPU:-}" ]; then

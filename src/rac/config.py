@@ -74,10 +74,12 @@ class Data(Section):
         "most; empty: all that no other part uses.",
     )
     questions_per_query: int | None = Field(
-        None, ge=1, description="Gold questions of a query used in stage 1 at most; empty: all."
+        None, ge=1, description="Gold questions of a query used in stage 1 and for pairs at most; empty: all."
     )
     supported_only: bool = Field(
-        True, description="Leave gold questions out of stage 1 whose options D does not support (they teach invention)."
+        True,
+        description="Leave gold questions out of stage 1 and of pairs whose options D does not support (they teach "
+        "invention), and queries that have no other.",
     )
     evaluation_queries: int | None = Field(None, ge=1, description="Held-out queries to evaluate at most; empty: all.")
     held_out: Literal["source", "training"] = Field(

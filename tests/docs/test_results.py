@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -76,13 +77,17 @@ def test_what_the_study_page_says_of_the_rounds_is_in_the_stage_records() -> Non
 
 
 def test_what_the_pages_say_of_the_systems_is_in_the_table() -> None:
-    systems = load(RESULTS / "claqua").metrics["tables"][0]["systems"]
+    run = load(RESULTS / "claqua")
+    systems = run.metrics["tables"][0]["systems"]
 
     def headline(system: str) -> str:
         return f"{systems[system]['headline']['mean']:.3f}"
 
     def both(system: str) -> str:
         return f"{headline(system)}, {100 * systems[system]['hallucinated']['mean']:.1f} %"
+
+    def denying(system: str) -> int:
+        return sum(bool(re.search(r"\bnon[ -]", one.questions[system].lower())) for one in run.asked["retrieved"])
 
     study, notes = (
         " ".join((ROOT / "docs" / name).read_text(encoding="utf-8").split())
@@ -95,6 +100,7 @@ def test_what_the_pages_say_of_the_systems_is_in_the_table() -> None:
         f"samples of `rac` ({both('rac-best-of-n')} hallucinated) is above `rac` ({both('rac')})",
         f"best of eight of `grounded` ({both('grounded-best-of-n')})",
         f"told apart from gold ({both('gold')})",
+        f"({denying('rac')} questions against {denying('grounded')})",
     ):
         assert said in study, said
     share = 100 * systems["rac"]["hallucinated"]["mean"]
