@@ -47,6 +47,12 @@ def test_shipped_recipes_are_valid_and_named(name: str) -> None:
         ("schema: 7\n", "recipe schema 7 is not known"),
         ("name: x\nprompt:\n  passages: gold\n", r"line 3, field 'prompt.passages': .*needs gold passages"),
         ("model:\n  device: cpu\n  dtype: bfloat16\n", r"line 3, field 'model.dtype': .*bfloat16 on the CPU"),
+        ("evaluation:\n  passages: [retrieved, gold]\n", r"line 2, field 'evaluation.passages': .*needs gold passages"),
+        ("preference:\n  adapter: lora\n", r"line 2, field 'preference.adapter': .*set both to the same"),
+        (
+            "training:\n  adapter: lora\n  lora_rank: 8\npreference:\n  adapter: lora\n",
+            r"field 'preference.lora_rank': .*set both to the same",
+        ),
         ("prompt:\n  top_k: 2\n", r"field 'bootstrap.top_k': .*make bootstrap.top_k at most prompt.top_k"),
         ("preference:\n  loss: sft\n", r"line 2, field 'preference.loss'"),
     ],

@@ -22,6 +22,8 @@ from rac.generation.openai_settings import OpenAIServer
 from rac.predicting import NOTHING_RETRIEVED, identity, predict_file, with_system
 from rac.prompting import PromptSettings
 from rac.records import ClarificationExample, Passage, Prediction
+from rac.retrieval import build_index, open_index
+from rac.retrieval.settings import IndexSettings
 from tests_support import byte_tokenizer
 
 
@@ -47,6 +49,9 @@ class Echo:
 class Index:
     def search_batch(self, queries: Any, top_k: int) -> list[list[Any]]:
         return [[] for _ in queries]
+
+    def info(self) -> dict[str, Any]:
+        return {"passages": 0}
 
 
 def asker_of(generator: Any, index: Any = None, settings: PromptSettings | None = None) -> Asker:
@@ -121,6 +126,16 @@ def test_other_examples_or_another_model_start_anew(tmp_path: Path, model: Any) 
     askers = [Asker(m, byte_tokenizer(), name="m") for m in (model, tiny_model(), tiny_model(seed=1))]
     first, same, other = map(identity, askers)
     assert first == same != other
+    longer = Asker(model, byte_tokenizer(), name="m", max_new_tokens=12)
+    assert identity(longer) != first
+
+
+def test_another_index_starts_anew(tmp_path: Path, model: Any) -> None:
+    def with_index(name: str, text: str) -> str:
+        build_index([Passage(id="p", text=text)], IndexSettings(), tmp_path / name)
+        return identity(Asker(model, byte_tokenizer(), name="m", index=open_index(tmp_path / name)))
+
+    assert with_index("a", "A passage.") == with_index("b", "A passage.") != with_index("c", "Another passage.")
 
 
 def test_a_server_that_fails_for_some_items_is_asked_again_for_these(tmp_path: Path) -> None:

@@ -134,8 +134,16 @@ def predict_file(
 
 
 def identity(asker: Asker) -> str:
-    """Return a hash of what asks: its name, and its weights, so that a retrained model is another one."""
-    return sha256_json([asker.name, getattr(asker.generator, "digest", "")])
+    """Return a hash of what asks: name, weights (a retrained model is another one), longest question, index."""
+    index = asker.index.info() if asker.index is not None else {}
+    return sha256_json(
+        [
+            asker.name,
+            getattr(asker.generator, "digest", ""),
+            getattr(asker.generator, "max_new_tokens", None),
+            {key: index.get(key) for key in ("corpus", "passages", "entries", "settings", "retrievers")},
+        ]
+    )
 
 
 def ask_in_batches(asker: Asker, examples: Sequence[ClarificationExample], top_k: int | None) -> Iterator[Outcome]:

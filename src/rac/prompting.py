@@ -148,16 +148,16 @@ def cut_to_tokens(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> 
     return cut.rstrip(" ,;:(") + " …", True
 
 
-def visible_passages(
-    tokenizer: PreTrainedTokenizerBase, passages: Sequence[Passage], settings: PromptSettings
+def passages_in_prompt(
+    tokenizer: PreTrainedTokenizerBase, query: str, passages: Sequence[Passage], settings: PromptSettings
 ) -> list[Passage]:
-    """Return the passages with their texts cut to what a prompt shows of them.
+    """Return the first passages, as many as a prompt of ``query`` has room for, their texts cut to what it shows.
 
     What a model cannot see it cannot learn to offer: training questions are checked against these.
     """
-    control = _control_tokens(tokenizer)
     shown = []
-    for number, passage in enumerate(passages, start=1):
+    control = _control_tokens(tokenizer)
+    for number, passage in enumerate(build_prompt(tokenizer, query, passages, settings).passages, start=1):
         line = render_passage(passage, number, show_types=settings.show_types, control_tokens=control)
         kept, was_cut = cut_to_tokens(tokenizer, line, settings.passage_tokens)
         if was_cut:

@@ -54,6 +54,36 @@ def test_json_and_one_score_file(rac, write, tmp_path) -> None:
     assert header["signature"] == printed["signature"]
 
 
+def test_a_system_called_after_a_path_is_compared_under_its_name(rac, write, tmp_path) -> None:
+    names = ["rac of runs/claqua", "../../elsewhere"]
+    files = [
+        write(f"{i}.jsonl", {"id": "q1", "system": name, "question": "The ship or the band?"})
+        for i, name in enumerate(names)
+    ]
+    examples = write("examples.jsonl", EXAMPLE)
+    out, scores = tmp_path / "made/out", tmp_path / "made/scores"
+    result = rac("evaluate", *files, "--examples", examples, "--out", out, "--per-item", scores, "--nli", "none")
+    assert result.status == 0, result.err
+    assert sorted(p.name for p in scores.glob("*.jsonl")) == ["elsewhere.jsonl", "rac-of-runs-claqua.jsonl"]
+    assert not list(tmp_path.glob("*elsewhere*"))
+    for given in ([out], sorted(scores.glob("*.jsonl"))):
+        compared = rac("compare", *given, "--json")
+        assert compared.status == 0, compared.err
+        assert set(json.loads(compared.out)["table"]["systems"]) == set(names)
+
+
+def test_systems_that_saw_other_passages_make_a_page_with_a_note(rac, write, tmp_path) -> None:
+    opera = {"id": "p3", "title": "Luna", "types": ["opera"], "text": "An opera in three acts."}
+    seen = write("seen.jsonl", {"id": "q1", "question": "The ship or the band?", "passages": PASSAGES})
+    other = write("other.jsonl", {"id": "q1", "question": "The opera?", "passages": [opera]})
+    examples = write("examples.jsonl", EXAMPLE)
+    result = rac("evaluate", seen, other, "--examples", examples, "--out", tmp_path / "out", "--nli", "none")
+    assert result.status == 0, result.err
+    assert "different D for 1 of 1 queries" in " ".join(result.out.split())
+    compared = rac("compare", tmp_path / "out", "--json")
+    assert any("different D for 1 of 1 queries" in note for note in json.loads(compared.out)["notes"])
+
+
 @pytest.mark.parametrize(
     ("predictions", "examples", "options", "message"),
     [

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,6 +124,48 @@ def test_memory_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
         scorer.entail_probs([(word, word)])
     scorer.entail_probs([("f", "f"), ("e", "e"), ("a", "a")])
     assert model.seen.count(("a", "a")) == 2 and model.seen.count(("f", "f")) == 1
+
+
+def test_more_pairs_may_be_asked_for_at_once_than_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entailment, "MEMORY_PAIRS", 2)
+    assert EntailmentScorer(FakeModel()).entail_probs([(word, word) for word in "abcdef"]).tolist() == [1.0] * 6
+
+
+def test_a_pair_that_another_thread_stores_meanwhile_has_its_score() -> None:
+    class Shared(dict[tuple[str, str], tuple[float, float]]):
+        """A memory into which another thread puts every pair just after it was looked up."""
+
+        def get(self, pair: Any, default: Any = None) -> Any:
+            found = super().get(pair, default)
+            self[pair] = (1.0, 0.05)
+            return found
+
+    scorer = EntailmentScorer(FakeModel())
+    scorer._memory = Shared()
+    assert scorer.entail_probs([("a b", "a")]).tolist() == [1.0]
+
+
+def test_what_a_thread_stores_while_another_forgets_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entailment, "MEMORY_PAIRS", 2)
+    model = FakeModel()
+    scorer = EntailmentScorer(model)
+    other = threading.Thread(target=scorer.entail_probs, args=([("z", "z")],))
+
+    class Walked(dict[tuple[str, str], tuple[float, float]]):
+        """A memory that another thread wants to store a pair in as soon as it is walked over."""
+
+        def items(self) -> Any:
+            for item in super().items():
+                if other.ident is None:
+                    other.start()
+                    other.join(0.3)
+                yield item
+
+    scorer._memory = Walked({(word, word): (1.0, 0.05) for word in "abcd"})
+    assert scorer.entail_probs([("e", "e")]).tolist() == [1.0]
+    other.join()
+    assert scorer.entail_probs([("e", "e"), ("z", "z")]).tolist() == [1.0, 1.0]
+    assert sorted(model.seen) == [("e", "e"), ("z", "z")]
 
 
 def test_no_pairs_give_no_scores() -> None:

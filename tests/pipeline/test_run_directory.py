@@ -73,6 +73,17 @@ def test_a_foreign_folder_is_never_written_to(tmp_path: Path) -> None:
         RunDirectory(tmp_path)
 
 
+def test_a_transfer_is_of_one_run_and_no_run_becomes_one(tmp_path: Path) -> None:
+    first, second = (RunDirectory(tmp_path / name, Recipe(name=name)) for name in ("a", "b"))
+    transfer = RunDirectory(tmp_path / "t", Recipe(), trained=first)
+    assert RunDirectory(tmp_path / "t", Recipe(), trained=first).trained.path.samefile(first.path)
+    with pytest.raises(UserError, match=r"t is a transfer of .*a, not a transfer of .*b; give another directory"):
+        RunDirectory(transfer.path, Recipe(name="other"), trained=second)
+    with pytest.raises(UserError, match="is a run with models of its own, not a transfer of"):
+        RunDirectory(second.path, Recipe(name="other"), trained=first)
+    assert RunDirectory(second.path).recipe.name == "b"
+
+
 def test_two_processes_do_not_work_on_one_run(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path / "run", Recipe())
     code = (

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from rac.config import Recipe
+from rac.errors import UserError
+from rac.models import load_tokenizer
 from rac.pipeline import training
+from rac.prompting import build_prompt
 from rac.records import ClarificationExample, Passage
 
 GOLD = (
@@ -53,6 +56,20 @@ def test_a_share_of_the_queries_has_the_gold_passages_alone_drawn_by_seed(run: A
     assert alone(run, gold_only=0.25, seed=1) != first
     # A larger share adds queries and takes none away.
     assert first < alone(run, gold_only=0.5)
+
+
+def test_a_passage_that_the_prompt_has_no_room_for_supports_nothing(run: Any) -> None:
+    counts: Counter[str] = Counter()
+    assert len(training.ground(run, "pairs", counts)[0].passages) == 3
+    # Room for the frame, the query and the first passage.
+    tokenizer = load_tokenizer()
+    whole = len(build_prompt(tokenizer, "who made rescue", [OTHER, *GOLD], run.recipe.prompt).ids)
+    run.recipe = Recipe.model_validate({"prompt": {"max_tokens": whole - 4}, "data": {"supported_only": False}})
+    for found in training.ground(run, "pairs", Counter()):
+        assert [p.id for p in found.passages] == [p.id for p in found.visible] == ["3", "1"]
+    run.recipe = Recipe.model_validate({"prompt": {"max_tokens": whole - 4}})
+    with pytest.raises(UserError, match="the prompt does not support an option"):
+        training.ground(run, "pairs", Counter())
 
 
 def test_an_example_without_gold_passages_keeps_what_was_retrieved(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,12 @@ import pytest
 from rac.config import Recipe
 from rac.errors import DataError, UserError
 from rac.files import read_records
-from rac.pipeline.data import SPLITS, data_stage, index_stage, load_examples, retrieve_stage
+from rac.pipeline.data import SPLITS, UNLABELLED, data_stage, index_stage, load_examples, retrieve_stage
 from rac.pipeline.models import rounds_of
 from rac.pipeline.preference import round_variant, round_variants
 from rac.pipeline.run_directory import RunDirectory
 from rac.pipeline.training import ground
-from rac.pipeline.unlabelled import UNLABELLED, load_unlabelled, unlabelled_stage
+from rac.pipeline.unlabelled import load_unlabelled, unlabelled_stage
 from rac.records import ClarificationExample
 from sources_support import examples, ids, recipe, source
 

@@ -138,8 +138,25 @@ def test_over_all_other_benchmarks_one_significant_gain_is_wanted(tmp_path: Path
     (bar,) = over_all({"worse": metrics["worse"], "too": metrics["worse"]})
     assert bar.met is False
     assert bar.found == "on none of 2"
+    # One p of .03 is no finding where two benchmarks were tried: .06 after correction.
+    close = {"better": lowered(metrics["better"], 0.03), "same": lowered(metrics["same"], 0.6)}
+    (bar,) = over_all(close)
+    assert bar.met is False
+    (bar,) = over_all({**close, "better": lowered(metrics["better"], 0.02)})
+    assert bar.found == "on better of 2"
     page = render_results([run.path for run in runs.values()])
+    assert "| on better (white-sharc), same (inscit) of 3 |" in page
+    # A pooled run stands for its parts.
+    pool = finished_run(tmp_path / "d", systems, score, source="inscit+pacific", name="pool")
+    page = render_results([*(run.path for run in runs.values()), pool.path])
+    assert "| on better (white-sharc), pool (inscit+pacific) of 2 |" in page
     assert "| all but the main one | headline: rac above grounded | p &lt; 0.05 on at least one |" in page
+
+
+def lowered(metrics: dict[str, Any], p: float) -> dict[str, Any]:
+    """Return metrics whose comparisons all have one p."""
+    tables = [{**t, "comparisons": [{**row, "p": p} for row in t["comparisons"]]} for t in metrics["tables"]]
+    return {**metrics, "tables": tables}
 
 
 RIVALS = {"grounded": 0.6, "grounded-best-of-n": 0.9, "context-aware": 0.88, "rac": 0.88}
@@ -212,6 +229,10 @@ def test_seeds_share_a_table_of_averaged_scores(tmp_path: Path) -> None:
         )
         runs.append(run.path)
     other = finished_run(tmp_path / "other", systems, score, name="other", queries=12, sources=["retrieved"])
+    # One seed may have been asked over another D, too; what all have is averaged.
+    more = finished_run(tmp_path / "more", systems, score, seed=3, queries=12, sources=["retrieved", "gold"])
+    page = render_results([more.path, *runs])
+    assert "mean of 4 seeds (seeds 3, 0, 1, 2)" in page and "D = gold, all" in page
     groups = groups_of_seeds([load(p) for p in [*runs, other.path]])
     assert [len(group) for group in groups] == [3, 1]
     found = over_seeds(groups[0], "retrieved")

@@ -224,3 +224,40 @@ def test_time_out_cancels_the_generation() -> None:
     assert '"code": "timeout"' in streamed.text
     assert 'rac_cancelled_total{reason="timeout"} 2.0' in page
     assert "rac_queue_length 0.0" in page
+
+
+def test_scoring_after_its_time_stalls_no_question_and_keeps_its_place() -> None:
+    gate, begun = threading.Event(), []
+
+    def score_slowly(items: Any) -> Any:
+        begun.append(items)
+        gate.wait(60)
+        return [], "slow"
+
+    settings = make_settings(limits={"request_seconds": 2.0, "queue": 2})
+    service = make_service(settings=settings, scorer=score_slowly)
+    with client_of(service) as client:
+        body = {"query": "mercury", "passages": D}
+        scored = {"items": [{**body, "question": GOOD}]}
+        found: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: found.append(client.post("/v1/score", json=scored).status_code))
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        try:
+            assert found == [504, 504]
+            # One goes on in its thread and counts; the other had not begun and never will.
+            assert "rac_queue_length 1.0" in client.get("/metrics").text
+            assert client.post("/v1/clarify", json=body).status_code == 200
+            assert client.post("/v1/clarify", json={"queries": [body] * 2}).status_code == 429
+        finally:
+            gate.set()
+        until(lambda: "rac_queue_length 0.0" in client.get("/metrics").text)
+        assert client.post("/v1/clarify", json={"queries": [body] * 2}).status_code == 200
+    assert len(begun) == 1
+    until(lambda: not any(thread.name.startswith("rac-score") for thread in threading.enumerate()))
+    assert not service.readiness()[0]

@@ -206,6 +206,35 @@ def test_cors_lets_named_origins_in() -> None:
     assert "access-control-allow-origin" not in bad.headers
 
 
+def test_a_page_of_a_named_origin_can_read_every_refusal_and_failure() -> None:
+    key, stored = new_key()
+    shop = "https://shop.example"
+    settings = make_settings(
+        security={"cors_origins": [shop], "allowed_hosts": ["testserver"], "api_keys": {"shop": stored}},
+        limits={"requests_per_minute": 1, "burst": 2, "body_bytes": 2000},
+    )
+    service = make_service(settings=settings)
+    service.clarify = None  # type: ignore[assignment, method-assign]
+    own = {"Origin": shop, "X-API-Key": key}
+    with client_of(service) as client:
+        answers = [
+            client.post("/v1/clarify", json=BODY, headers={"Origin": shop}),
+            client.post("/v1/clarify", json=BODY, headers={**own, "Host": "evil.example"}),
+            client.post("/v1/clarify", content=b"x" * 2001, headers=own),
+            client.post("/v1/clarify", json=BODY, headers=own),
+            client.post("/v1/clarify", json=BODY, headers=own),
+        ]
+        foreign = client.post("/v1/clarify", json=BODY, headers={"Origin": "https://evil.example"})
+    assert [answer.status_code for answer in answers] == [401, 421, 413, 500, 429]
+    for answer in answers:
+        assert answer.headers["access-control-allow-origin"] == shop
+        assert "retry-after" in answer.headers["access-control-expose-headers"]
+        assert answer.headers["x-request-id"] == answer.json()["error"]["request_id"]
+        assert answer.headers["x-frame-options"] == "DENY"
+    assert foreign.status_code == 401
+    assert "access-control-allow-origin" not in foreign.headers
+
+
 def test_a_service_on_loopback_answers_under_local_names_only() -> None:
     settings = make_settings(security={})
     from starlette.testclient import TestClient

@@ -21,6 +21,7 @@ from rac.training.preference import train_preference
 from rac.training.selection import Rule
 from rac.training.settings import Stage1, Stage2
 from rac.training.supervised import train_supervised
+from tests_support import byte_tokenizer
 from training_support import fixed_pairs, fixed_trees, tiny_llama
 
 TREES = fixed_trees(12)
@@ -221,6 +222,19 @@ def test_lora_trains_adapters_only(tmp_path: Path) -> None:
     assert found < -sum(sum(logps) for logps, _ in score_branches(tiny_llama(), TREES))
 
 
+def test_what_an_earlier_training_of_another_kind_left_is_not_loaded(tmp_path: Path) -> None:
+    from rac.models import load_model
+
+    train_supervised(tiny_llama(), TREES, Stage1(adapter="lora", lora_rank=2, **FAST), output_dir=tmp_path, seed=1)
+    (tmp_path / "notes.txt").write_text("mine")
+    train_supervised(tiny_llama(), TREES, Stage1(**FAST), output_dir=tmp_path, seed=1, tokenizer=byte_tokenizer())
+    assert not list(tmp_path.glob("adapter_*"))
+    loaded = load_model(tmp_path)[0].state_dict()
+    trained = load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(loaded[name], value) for name, value in trained.items())
+    assert (tmp_path / "notes.txt").exists()
+
+
 def test_an_adapter_goes_on_in_stage_2_and_the_start_is_its_reference(tmp_path: Path) -> None:
     from peft import PeftModel
 
@@ -399,6 +413,8 @@ def test_a_full_disk_while_saving_is_explained_and_the_last_checkpoint_stays(
         with pytest.raises(UserError, match="no space left on the device while saving"):
             train_supervised(tiny_llama(), TREES, Stage1(**options), output_dir=tmp_path / "full", seed=1)
     assert [p.name for p in (tmp_path / "full" / "checkpoints").iterdir()] == ["checkpoint-3"]
+    with (tmp_path / "full" / "training_log.jsonl").open("a") as log:
+        log.write('{"step": 4, "lo')
     train_supervised(tiny_llama(), TREES, Stage1(**options), output_dir=tmp_path / "full", seed=1)
     assert same_weights(tmp_path / "whole", tmp_path / "full")
     assert [line["step"] for line in log_of(tmp_path / "full")] == list(range(1, 10))

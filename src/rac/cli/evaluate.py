@@ -42,7 +42,7 @@ def evaluate(
 
     from rac.errors import UserError, did_you_mean
     from rac.metrics.suite import MetricSettings
-    from rac.report.evaluation import SOURCES, Source, evaluate_files, write_folder, write_scores
+    from rac.report.evaluation import SOURCES, Source, evaluate_files, write_folder, write_score_files, write_scores
 
     if passages not in SOURCES:
         raise UserError(f"--passages {passages} is not known, so D is not either; {did_you_mean(passages, SOURCES)}")
@@ -68,9 +68,11 @@ def evaluate(
         entailment=scorer, settings=MetricSettings(seed=seed, embedding=embedding),
     )  # fmt: skip
     if per_item is not None:
-        several = len(result.evaluations) > 1 or not per_item.suffix
-        for name, evaluation in result.evaluations.items():
-            write_scores(per_item / f"{name}.jsonl" if several else per_item, evaluation)
+        if per_item.suffix:
+            (evaluation,) = result.evaluations.values()
+            write_scores(per_item, evaluation)
+        else:
+            write_score_files(per_item, result)
     if out is not None:
         write_folder(out, result, title="Clarifying questions: " + ", ".join(result.evaluations), seed=seed)
     if as_json:

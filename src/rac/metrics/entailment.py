@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -144,6 +145,8 @@ class EntailmentScorer:
         self.name, self.revision = model.name, model.revision
         self.truncated = self.computed = self.requested = 0
         self._memory: dict[tuple[str, str], tuple[float, float]] = {}
+        self._changing = threading.Lock()
+        """Held while the memory and the counters change, never while the model runs."""
 
     @property
     def signature(self) -> str:
@@ -190,14 +193,17 @@ class EntailmentScorer:
 
     def _probs(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """Return (n, 2) of P_ent and P_contra: unique pairs, memory, cache, model, scatter."""
-        self.requested += len(pairs)
+        with self._changing:
+            self.requested += len(pairs)
         position: dict[tuple[str, str], int] = {}
         where = np.array([position.setdefault(pair, len(position)) for pair in pairs], dtype=np.intp)
         if not len(pairs):
             return np.empty((0, 2))
         unique = list(position)
-        values = np.array([self._memory.get(pair, (np.nan, np.nan)) for pair in unique])
-        missing = [i for i, pair in enumerate(unique) if pair not in self._memory]
+        # One look decides for each pair: another thread may store it, or forget it, at any time.
+        known = [self._memory.get(pair) for pair in unique]
+        values = np.array([found or (np.nan, np.nan) for found in known])
+        missing = [i for i, found in enumerate(known) if found is None]
         if missing:
             fresh = [unique[i] for i in missing]
             values[missing] = self._known_or_computed(fresh)
@@ -205,9 +211,11 @@ class EntailmentScorer:
         return values[where]
 
     def _remember(self, pairs: list[tuple[str, str]], values: Floats) -> None:
-        if len(self._memory) + len(pairs) > 2 * MEMORY_PAIRS:
-            self._memory = dict(itertools.islice(self._memory.items(), len(self._memory) - MEMORY_PAIRS, None))
-        self._memory.update(zip(pairs, map(tuple, values.tolist()), strict=True))
+        with self._changing:
+            if len(self._memory) + len(pairs) > 2 * MEMORY_PAIRS:
+                forgotten = max(0, len(self._memory) - MEMORY_PAIRS)
+                self._memory = dict(itertools.islice(self._memory.items(), forgotten, None))
+            self._memory.update(zip(pairs, map(tuple, values.tolist()), strict=True))
 
     def _known_or_computed(self, unique: list[tuple[str, str]]) -> Floats:
         """Return (n, 2) of different pairs: what the cache knows, and the rest in batches of like length."""
@@ -234,7 +242,8 @@ class EntailmentScorer:
     def _compute(self, pairs: list[tuple[str, str]]) -> Floats:
         rows, cut = self._model.rows(pairs)
         if cut:
-            self.truncated += cut
+            with self._changing:
+                self.truncated += cut
             log.warning("%d texts were longer than the entailment model allows and were cut", cut)
         values = np.empty((len(pairs), 2))
         with Progress("entailment", len(pairs), unit="pairs") as progress:
@@ -246,7 +255,8 @@ class EntailmentScorer:
                     members = [i for row in batch for i in row.members]
                     values[members] = found
                     progress.advance(len(members))
-        self.computed += len(pairs)
+        with self._changing:
+            self.computed += len(pairs)
         return values
 
 

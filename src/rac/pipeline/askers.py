@@ -29,7 +29,11 @@ def way_settings(recipe: Recipe, system: System) -> dict[str, Any]:
     """Return the settings that a system's questions depend on beside prompt, model and seed."""
     own = recipe.evaluation
     if system.way == "few-shot":
-        return {"shots": own.shots}
+        examples = {
+            "supported_only": recipe.data.supported_only,
+            "questions_per_query": recipe.data.questions_per_query,
+        }
+        return {"shots": own.shots, "examples": examples}
     if system.way == "context-aware":
         return {"alpha": own.alpha, "plausibility": own.plausibility}
     if system.way == "facet-constrained":

@@ -25,6 +25,9 @@ SPLITS = ("train", "pairs", "validation", "evaluation")
 """``train`` is for stage 1, ``pairs`` for data generation and stage 2, ``validation`` (training side) for choosing,
 ``evaluation`` is held out. No query group is in two of them."""
 
+UNLABELLED = "unlabelled"
+"""Queries of further rounds of stage 2; no part of ``SPLITS``, since only recipes with such rounds have them."""
+
 ALSO = "also"
 """Key of ``meta`` that says which further source an example is of, from 1."""
 
@@ -67,6 +70,8 @@ def data_stage(run: RunDirectory) -> dict[str, Any]:
     """Make or read the examples and write them by split to ``examples/``."""
     recipe = run.recipe
     also = _also_recipes(recipe)
+    # Rounds without labels train on their queries, too.
+    unlabelled = [UNLABELLED] if run.trained is not run and run.trained.record(UNLABELLED) else []
 
     def work() -> Stage:
         from rac.retrieval import open_index
@@ -75,7 +80,7 @@ def data_stage(run: RunDirectory) -> dict[str, Any]:
         if run.trained is run:
             splits = split_examples(by_split, recipe)
         else:
-            known = [e for name in SPLITS[:3] for e in load_examples(run.trained, name)]
+            known = [e for name in (*SPLITS[:3], *unlabelled) for e in load_examples(run.trained, name)]
             splits, left_out = evaluation_only(by_split, recipe, known)
             counts["left out: the models were trained on the query or its group"] = left_out
         for number, extra in enumerate(also, start=1):
@@ -95,7 +100,7 @@ def data_stage(run: RunDirectory) -> dict[str, Any]:
     if also:
         inputs["also"] = [[corpus_fingerprint(r.data.source), source_fingerprint(r)] for r in also]
     if run.trained is not run:
-        inputs["trained on"] = run.trained.output_hash("data")
+        inputs["trained on"] = run.trained.output_hash("data", *unlabelled)
     return run.run(
         "data", inputs, work, label=f"making examples ({', '.join([recipe.data.source, *recipe.data.also])})"
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from rac.files import ResumableLines, sha256_json, write_records
 from rac.generation.systems import SYSTEMS
+from rac.models import model_fingerprint
 from rac.pipeline.askers import open_asker, way_settings
 from rac.pipeline.context import choose_passages
 from rac.pipeline.data import load_examples, load_retrieved
@@ -63,6 +64,8 @@ def predict_stage(run: RunDirectory, system: str) -> dict[str, Any]:
         "system": system,
         **way_settings(recipe, kind),
     }
+    if "base" in kind.models:
+        inputs["base"] = model_fingerprint(recipe.model.base)
 
     def work() -> Stage:
         examples = load_examples(run, "evaluation")

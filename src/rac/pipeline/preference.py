@@ -16,11 +16,11 @@ from rac.errors import UserError
 from rac.files import read_records, write_records
 from rac.metrics.selection import SELECTION_VERSION, SelectionScorer
 from rac.models import load_tokenizer
+from rac.pipeline.data import UNLABELLED
 from rac.pipeline.models import load_run_model
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.pipeline.samples import sample_questions
 from rac.pipeline.training import ground
-from rac.pipeline.unlabelled import UNLABELLED
 from rac.pipeline.validation import validated_by, validation_inputs, validation_of
 from rac.prompting import build_prompt, encode_question
 from rac.records import PreferencePair

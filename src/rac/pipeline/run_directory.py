@@ -103,6 +103,9 @@ class RunDirectory:
             write_json(marker, contents)
         elsewhere = read_json(marker).get("models_of")
         self.trained: RunDirectory = self if elsewhere is None else RunDirectory((self.path / elsewhere).resolve())
+        if trained is not None and self.trained.path.resolve() != trained.path.resolve():
+            holds = "a run with models of its own" if elsewhere is None else f"a transfer of {self.trained.path}"
+            raise UserError(f"{self.path} is {holds}, not a transfer of {trained.path}; give another directory with -o")
         if recipe is not None:
             # A command that will be refused must leave the recipe of the one that is at work as it is.
             with self.lock():

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from rac.errors import UserError
 from rac.models import load_tokenizer, model_fingerprint
 from rac.pipeline.context import choose_passages, seeded
-from rac.pipeline.data import load_examples, load_retrieved
+from rac.pipeline.data import UNLABELLED, load_examples, load_retrieved
 from rac.pipeline.models import load_run_model, rounds_of
 from rac.pipeline.run_directory import RunDirectory, Stage
-from rac.pipeline.unlabelled import SMALL_D, UNLABELLED, load_unlabelled
+from rac.pipeline.unlabelled import SMALL_D, load_unlabelled
 from rac.pipeline.validation import validated_by, validation_inputs, validation_of
-from rac.prompting import PROMPT_VERSION, build_prompt, check_prefix, encode_question, visible_passages
+from rac.prompting import PROMPT_VERSION, build_prompt, check_prefix, encode_question, passages_in_prompt
 from rac.records import ClarificationExample, Passage
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def ground(
         if not passages:
             counts["queries dropped: nothing retrieved"] += 1
             continue
-        visible = visible_passages(tokenizer, passages, recipe.prompt)
+        visible = passages_in_prompt(tokenizer, example.query, passages, recipe.prompt)
+        passages = passages[: len(visible)]
         questions = []
         for question in dict.fromkeys(q for q in example.questions if q.strip()):
             if supported:

@@ -10,13 +10,12 @@ from typing import Any
 
 from rac.errors import UserError
 from rac.files import write_json, write_records
-from rac.pipeline.data import SPLITS, load_examples, load_retrieved
+from rac.pipeline.data import SPLITS, UNLABELLED, load_examples, load_retrieved
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.pipeline.sources import read_examples, source_fingerprint
 from rac.pipeline.splitting import held_out_of, limited, without_clusters_of
 from rac.records import ClarificationExample, Passage
 
-UNLABELLED = "unlabelled"
 SMALL_D = 2
 """Passages of an unlabelled query's D where a labelled one's would be the gold passages alone."""
 

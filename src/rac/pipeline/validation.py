@@ -15,7 +15,7 @@ from rac.metrics.selection import SELECTION_VERSION, SelectionScore, SelectionSc
 from rac.pipeline.context import choose_passages
 from rac.pipeline.data import load_examples, load_retrieved
 from rac.pipeline.run_directory import RunDirectory
-from rac.prompting import build_prompt, visible_passages
+from rac.prompting import build_prompt, passages_in_prompt
 from rac.records import ClarificationExample, Passage
 from rac.training.pairs import option_value
 from rac.training.selection import Rule
@@ -49,7 +49,7 @@ def validation_of(run: RunDirectory, tokenizer: Any, settings: Any, *, grounded:
     for example in load_examples(run, "validation"):
         passages = choose_passages(example, retrieved[example.id], recipe.prompt, seed=recipe.seed, role="evaluation")
         if passages and len(asked) < settings.validation_queries:
-            asked.append((example, visible_passages(tokenizer, passages, recipe.prompt)))
+            asked.append((example, passages_in_prompt(tokenizer, example.query, passages, recipe.prompt)))
             prompt = build_prompt(tokenizer, example.query, passages if grounded else None, recipe.prompt)
             prompts.append(list(prompt.ids))
     if not asked:

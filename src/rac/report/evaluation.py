@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +27,11 @@ log = logging.getLogger(__name__)
 Source = Literal["auto", "predictions", "examples", "retrieved"]
 SOURCES = ("auto", "predictions", "examples", "retrieved")
 
+_UNSAFE = re.compile(r"[^\w.+-]+")
+
+_LONGEST_NAME = 150
+"""Bytes of a system's name in a file name: 255 is the usual limit, and headers and temporary files add to it."""
+
 
 @dataclass(frozen=True)
 class EvaluatedSystems:
@@ -34,7 +40,7 @@ class EvaluatedSystems:
     Attributes:
         evaluations: system -> evaluation.
         examples: The queries.
-        contexts: D by example id, where it is the same for all systems; else that of the last system.
+        contexts: D by example id; where the systems were scored against different D, the passages of all of them.
     """
 
     evaluations: dict[str, Evaluation]
@@ -94,7 +100,8 @@ def evaluate_files(
         settings: Further settings of the suite.
 
     Raises:
-        UserError: for inputs that do not fit together; ``DataError`` for files with wrong records.
+        UserError: for inputs that do not fit together, among them two systems whose score files would have the same
+            name, and two different passages with one id for a query; ``DataError`` for files with wrong records.
     """
     known = read_records(examples, ClarificationExample)
     if not known:
@@ -105,11 +112,9 @@ def evaluate_files(
         f"retrieved{top_k}" if passages == "retrieved" else "" if passages == "auto" else passages
     )
     settings = MetricSettings(**{**vars(settings), "passages": named})
-    evaluations: dict[str, Evaluation] = {}
-    read = [read_predictions(path)[0] for path in predictions]
-    if entailment is not None:
-        prefetch(read, known, contexts, settings, entailment)
-    for path, made in zip(predictions, read, strict=True):
+    systems: dict[str, list[Prediction]] = {}
+    for path in predictions:
+        made = read_predictions(path)[0]
         if not made:
             raise UserError(f"{path} has no predictions, so there is nothing to score; give at least one")
         if passages == "predictions":
@@ -119,16 +124,26 @@ def evaluate_files(
                     f"{path} has {len(without)} predictions without passages (the first is '{without[0]}'), so they "
                     "cannot be scored against what the system saw; use --passages auto, examples or retrieved"
                 )
-        name = _system_name(path, made, evaluations)
+        systems[_system_name(path, made, systems)] = made
+    _check_file_names(systems)
+    shown, different = _merged(systems, known, contexts)
+    if entailment is not None:
+        prefetch(systems.values(), known, contexts, settings, entailment)
+    evaluations: dict[str, Evaluation] = {}
+    for name, made in systems.items():
         evaluation = evaluate(made, known, contexts, settings, entailment=entailment, index=index)
         for row, example in zip(evaluation.per_item, known, strict=True):
             row["system"] = name
             row["cluster"] = example.cluster
+        if different:
+            # With the scores of each system, so that rac compare says it too: their signatures may be the same.
+            note = (
+                f"the systems were scored against different D for {different} of {len(known)} queries, so their rows "
+                "are not comparable in faithfulness (--passages examples or retrieved gives all the same D)"
+            )
+            evaluation = replace(evaluation, notes=[*evaluation.notes, note])
         evaluations[name] = evaluation
-        if contexts is None:
-            shown = {p.id: list(p.passages) for p in made if p.passages is not None}
-            seen = {e.id: shown.get(e.id, list(e.passages)) for e in known}
-    return EvaluatedSystems(evaluations, known, contexts if contexts is not None else seen)
+    return EvaluatedSystems(evaluations, known, shown)
 
 
 def _contexts(
@@ -175,7 +190,56 @@ def _gold(example: ClarificationExample, corpus: Mapping[str, Passage] | None) -
     return found
 
 
-def _system_name(path: Path, made: Sequence[Prediction], taken: Mapping[str, Evaluation]) -> str:
+def _merged(
+    systems: Mapping[str, Sequence[Prediction]],
+    examples: Sequence[ClarificationExample],
+    contexts: Mapping[str, Sequence[Passage]] | None,
+) -> tuple[dict[str, list[Passage]], int]:
+    """Return by example id the passages that any system is scored against, and for how many queries these differ."""
+    asked = {name: {p.id: p for p in made} for name, made in systems.items()}
+    merged: dict[str, list[Passage]] = {}
+    different = 0
+    for example in examples:
+        given = contexts.get(example.id) if contexts is not None else None
+        # A system without a question here is scored against nothing, so it makes no difference.
+        own = {
+            name: _own(example, by_id[example.id], given) for name, by_id in asked.items() if example.id in by_id
+        } or {"the examples": _own(example, None, given)}
+        merged[example.id] = _union(example.id, own)
+        different += len({frozenset(p.id for p in found) for found in own.values()}) > 1
+    return merged, different
+
+
+def _own(
+    example: ClarificationExample, prediction: Prediction | None, given: Sequence[Passage] | None
+) -> Sequence[Passage]:
+    """Return the D that ``evaluate`` scores a prediction against."""
+    if given is not None:
+        return given
+    return prediction.passages if prediction is not None and prediction.passages is not None else example.passages
+
+
+def _union(query: str, own: Mapping[str, Sequence[Passage]]) -> list[Passage]:
+    """Return each passage once, in order of first appearance; evidence names passages by id, so ids must be unique."""
+    first: dict[str, tuple[str, Passage]] = {}
+    for name, passages in own.items():
+        for passage in passages:
+            before, known = first.setdefault(passage.id, (name, passage))
+            if _content(known) != _content(passage):
+                where = " and ".join(f"'{n}'" for n in dict.fromkeys((before, name)))
+                raise UserError(
+                    f"query '{query}' has two different passages with the id '{passage.id}' (in D of {where}), so "
+                    "evidence could lie in either; give each an id of its own, or score against another D (--passages)"
+                )
+    return [passage for _, passage in first.values()]
+
+
+def _content(passage: Passage) -> tuple[object, ...]:
+    """What is scored and shown of a passage; ``meta`` may hold the rank or score by which one system found it."""
+    return passage.title, passage.types, passage.description, passage.text
+
+
+def _system_name(path: Path, made: Sequence[Prediction], taken: Collection[str]) -> str:
     named = Counter(p.system for p in made if p.system)
     name = named.most_common(1)[0][0] if named else path.stem
     if name in taken:
@@ -183,6 +247,31 @@ def _system_name(path: Path, made: Sequence[Prediction], taken: Mapping[str, Eva
     if name in taken:
         raise UserError(f"two prediction files are of a system '{name}', so their rows would mix; rename one file")
     return name
+
+
+def _file_name(system: str) -> str:
+    """Return the name of a system's score file; the rows hold the system's own name, which may be that of a path."""
+    safe = _UNSAFE.sub("-", system).encode()[:_LONGEST_NAME].decode(errors="ignore").strip("-.")
+    return f"{safe or 'system'}.jsonl"
+
+
+def _check_file_names(systems: Iterable[str]) -> None:
+    taken: dict[str, str] = {}
+    for system in systems:
+        file = _file_name(system)
+        # On some disks capitals make no difference.
+        other = taken.setdefault(file.casefold(), system)
+        if other != system:
+            raise UserError(
+                f"the scores of systems '{other}' and '{system}' would both be {file}, so one would replace the other; "
+                "rename one ('system' in its predictions, else the name of its file)"
+            )
+
+
+def write_score_files(folder: Path, result: EvaluatedSystems) -> None:
+    """Write the scores of every system, one file each, into a folder."""
+    for system, evaluation in result.evaluations.items():
+        write_scores(folder / _file_name(system), evaluation)
 
 
 def write_scores(path: Path, evaluation: Evaluation) -> None:
@@ -215,8 +304,7 @@ def write_folder(folder: Path, result: EvaluatedSystems, *, title: str, seed: in
         passages_used=result.signature.split("|D:")[-1].split("|")[0],
     )
     folder.mkdir(parents=True, exist_ok=True)
-    for name, evaluation in result.evaluations.items():
-        write_scores(folder / "scores" / f"{name}.jsonl", evaluation)
+    write_score_files(folder / "scores", result)
     write_json(folder / "metrics.json", metrics)
     write_report(folder / "report.html", data)
     write_markdown(folder / "report.md", data)

@@ -77,7 +77,8 @@ class _Study:
     @classmethod
     def of(cls, runs: Sequence[StoredRun]) -> _Study:
         """Average the scores of several seeds."""
-        return cls(runs, {source: over_seeds(runs, source) for source in runs[0].asked} if len(runs) > 1 else {})
+        common = [source for source in runs[0].asked if all(source in run.asked for run in runs)]
+        return cls(runs, {source: over_seeds(runs, source) for source in common} if len(runs) > 1 else {})
 
     @property
     def first(self) -> StoredRun:
@@ -180,19 +181,26 @@ def _bars(studies: Sequence[_Study]) -> list[str]:
             for run in study.runs:
                 bars = bars_of(run.metrics, study.sources)
                 found += [(f"{run.name}, seed {run.recipe.seed}", bar) for bar in bars]
-    others = {
-        s.name: s.metrics
-        for s in studies
-        if s.first.recipe.data.source != MAIN and not s.first.trained and not s.stands_in
+    others = [s for s in studies if s.first.recipe.data.source != MAIN and not s.first.trained and not s.stands_in]
+    # A pooled run stands for its parts.
+    pooled = {
+        part for s in others for part in s.first.recipe.data.source.split("+") if part != s.first.recipe.data.source
     }
-    found += [("all but the main one", bar) for bar in over_all(others)]
+    counted = {s.name: s.metrics for s in others if s.first.recipe.data.source not in pooled}
+    found += [("all but the main one", bar) for bar in over_all(counted)]
     if not found:
         return []
     rows = []
     for name, bar in found:
         verdict = {True: "met", False: "**missed**", None: "not measured"}[bar.met]
         rows.append("| " + " | ".join([*map(escape, (name, bar.name, bar.wanted, bar.found)), verdict]) + " |")
-    head = ["## Bars", "", "p-values of this table are corrected over the bars' own comparisons.", ""]
+    head = [
+        "## Bars",
+        "",
+        "p-values of the order of systems on the main benchmark, and those of the bar over all others, are corrected",
+        "(Holm) over the comparisons of that bar; every other p is of a single comparison.",
+        "",
+    ]
     return [*head, "| run | bar | wanted | found | |", "| --- | --- | --- | --- | --- |", *rows, ""]
 
 

@@ -197,14 +197,13 @@ def pack(run: Path | str, folder: Path | str) -> int:
 
 
 def _load_packed(path: Path) -> StoredRun:
-    metrics = json.loads(_read(path / "metrics.json.gz"))
+    metrics = _read_json(path / "metrics.json.gz")
     kept = read_json(path / "stages.json")
     asked = {}
     scores = {}
     for source in metrics["signatures"]:
-        lines = _read(path / f"questions-{source}.jsonl.gz").splitlines()
-        asked[source] = [Asked(**{**one, "passages": tuple(one["passages"])}) for one in map(json.loads, lines)]
-        scores[source] = json.loads(_read(path / f"scores-{source}.json.gz"))
+        asked[source] = _read_asked(path / f"questions-{source}.jsonl.gz")
+        scores[source] = _read_json(path / f"scores-{source}.json.gz")
     recipe = load_recipe(path / "recipe.yaml")
     return StoredRun(path, recipe, metrics, kept["stages"], asked, scores, kept["trained"])
 
@@ -216,6 +215,25 @@ def _dump(value: Any) -> str:
 def _write(path: Path, text: str) -> None:
     # Without a name and a time in it, the same content is the same file.
     path.write_bytes(gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0))
+
+
+def _read_asked(path: Path) -> list[Asked]:
+    # ``splitlines`` would also cut at U+2028 and other characters that stand in questions as they are.
+    lines = enumerate(_read(path).split("\n"), start=1)
+    rows = [_parse(line, path, number) for number, line in lines if line]
+    return [Asked(**{**row, "passages": tuple(row["passages"])}) for row in rows]
+
+
+def _read_json(path: Path) -> Any:
+    return _parse(_read(path), path)
+
+
+def _parse(text: str, path: Path, line: int | None = None) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        problem = f"is not valid JSON ({error.msg} at column {error.colno}); pack the run again"
+        raise DataError(path, problem, line=line) from error
 
 
 def _read(path: Path) -> str:

@@ -6,11 +6,15 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 
 from rac.server.errors import ServiceError, timed_out
 from rac.server.metrics import Metrics
 from rac.server.settings import Limits
+
+T = TypeVar("T")
 
 
 class Admission:
@@ -66,6 +70,29 @@ class Admission:
             self._seconds_each += 0.1 * (each - self._seconds_each)
         finally:
             self._change(-queries)
+
+    async def outlasting(self, work: Future[T]) -> T:
+        """Return the result of a thread, whose place stays taken until it has ended. Call it inside ``admitted``.
+
+        When the request ends first (its time is up, its client left), work that waits for a thread is dropped. Work
+        that has begun cannot be stopped: it goes on being counted, as one query.
+
+        Args:
+            work: What a pool of threads was given.
+        """
+        try:
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            if not work.cancel():
+                self._change(1)
+                loop = asyncio.get_running_loop()
+
+                def ended(_: Future[T]) -> None:
+                    with suppress(RuntimeError):  # the loop has ended
+                        loop.call_soon_threadsafe(self._change, -1)
+
+                work.add_done_callback(ended)
+            raise
 
     def _change(self, by: int) -> None:
         self.under_way += by

@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 import rac
-from rac.server.envelope import Envelope
+from rac.server.envelope import Envelope, Failures
 from rac.server.errors import ServiceError
 from rac.server.guard import Guard
 from rac.server.openapi import make_openapi
@@ -56,6 +56,7 @@ def create_app(settings: ServerSettings, service: ClarifyService, *, limiter: Ra
     limits = settings.limits
     limiter = limiter or RateLimiter(limits.requests_per_minute, limits.burst)
     app.add_middleware(Guard, settings=settings, limiter=limiter, metrics=service.metrics)
+    app.add_middleware(Failures)
     if settings.security.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=list(settings.security.cors_origins), allow_methods=["GET", "POST"],

@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, security headers, one log line and one measurement per request, tidy failures."""
+"""The outermost layer (request ids, security headers, one log line and one measurement per request), and failures."""
 
 from __future__ import annotations
 
@@ -76,18 +76,10 @@ class Envelope:
             status = status or 499
             if not state.get("client_left"):
                 raise
-        except ServiceError as error:
-            await send_error(error, request_id, sending)
         except Exception:
-            if state["log"].get("slow_client"):
-                return
-            errors.exception("request %s failed", request_id)
-            if status:
+            # The layers inside may have made another error of the one that ``sending`` raised.
+            if not state["log"].get("slow_client"):
                 raise
-            internal = ServiceError(
-                500, "internal_error", "something went wrong here; the log has it under this request_id"
-            )
-            await send_error(internal, request_id, sending)
         finally:
             self._note(scope, status, time.monotonic() - started)
 
@@ -116,8 +108,46 @@ class Envelope:
             )
 
 
-async def send_error(error: ServiceError, request_id: str, send: Send) -> None:
-    """Send an error as JSON."""
+class Failures:
+    """Answers for what the layers inside it raise: a ``ServiceError`` as it says, all else with 500 and a log entry.
+
+    It lies inside the CORS layer, which adds its headers to answers and cannot to what is raised: without them a page
+    of an allowed origin can read neither status nor Retry-After.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = scope["state"]["request_id"]
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        except ServiceError as error:
+            await _send_error(error, request_id, send)
+        except Exception:
+            if scope["state"]["log"].get("slow_client"):
+                raise
+            errors.exception("request %s failed", request_id)
+            if begun:
+                raise
+            internal = ServiceError(
+                500, "internal_error", "something went wrong here; the log has it under this request_id"
+            )
+            await _send_error(internal, request_id, send)
+
+
+async def _send_error(error: ServiceError, request_id: str, send: Send) -> None:
     body = json.dumps(error.body(request_id), ensure_ascii=False).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if error.retry_after is not None:

@@ -78,6 +78,8 @@ class ClarifyService:
         self._loading: asyncio.Task[None] | None = None
         self._retrieval = ThreadPoolExecutor(4, thread_name_prefix="rac-retrieve")
         self._checking = ThreadPoolExecutor(2, thread_name_prefix="rac-check")
+        # Scoring takes as long as its model does and cannot be stopped: no question waits for it.
+        self._scoring = ThreadPoolExecutor(1, thread_name_prefix="rac-score")
         self._storage = ThreadPoolExecutor(1, thread_name_prefix="rac-feedback")
 
     # Life
@@ -115,7 +117,7 @@ class ClarifyService:
         await self.loaded()
         if self._batcher is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._batcher.close)
-        for pool in (self._retrieval, self._checking, self._storage):
+        for pool in (self._retrieval, self._checking, self._scoring, self._storage):
             pool.shutdown(wait=pool is self._storage, cancel_futures=pool is not self._storage)
         if self.feedback is not None:
             self.feedback.close()
@@ -273,12 +275,16 @@ class ClarifyService:
             raise unavailable("index_unavailable", "the index does not answer: try again in some seconds") from error
 
     async def score(self, items: Sequence[tuple[str, str, Sequence[Passage]]]) -> ScoredQuestions:
-        """Score (query, question, D) triples with the report scorer."""
+        """Score (query, question, D) triples with the report scorer, one call at a time. Call it inside ``admitted``.
+
+        Raises:
+            ServiceError: 409 if there is no scorer.
+        """
         if self._scorer is None:
             raise ServiceError(409, "no_scorer", "this service was started without a report scorer")
         for _, _, passages in items:
             self._caches.saw(passages)
-        rows, signature = await self._in(self._checking, partial(self._scorer, items))
+        rows, signature = await self.admission.outlasting(self._scoring.submit(self._scorer, items))
         for row in rows:
             if row.get("faith") is not None:
                 self.metrics.faithfulness.labels("report", "scored").observe(row["faith"])

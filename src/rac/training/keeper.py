@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ from rac.training.settings import Optimisation
 from rac.training.trainer import TreeTrainer
 
 log = logging.getLogger(__name__)
+
+_WEIGHTS = ("adapter_*", "*.safetensors", "*.safetensors.index.json", "config.json", "rac_base.json")
+"""Files of a saved model that say which weights are loaded."""
 
 LOG = "training_log.jsonl"
 """Name of the log in the output folder: one line for each logged step."""
@@ -59,7 +62,7 @@ class Job:
         return self.output_dir / "checkpoints"
 
 
-@contextmanager
+@contextlib.contextmanager
 def _unrounded(model: Any) -> Iterator[None]:
     """Let a model compute in the precision of its weights, as it does when it is asked later.
 
@@ -117,9 +120,8 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Bring the log back to the checkpoint's step; validate the start."""
         if self._main:
-            lines = self.log_path.read_text(encoding="utf-8").splitlines() if self.log_path.exists() else []
-            kept = [line for line in lines if self.done and json.loads(line)["step"] <= self.done]
-            write_text(self.log_path, "".join(line + "\n" for line in kept))
+            kept = [line for line in self._logged() if self.done and line["step"] <= self.done]
+            write_text(self.log_path, "".join(json.dumps(line) + "\n" for line in kept))
         if self._validates and not self.history and self.job.settings.validations:
             self._validate(0, kwargs["model"])
 
@@ -253,11 +255,19 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
             if folder.name != f"best-{best}":
                 shutil.rmtree(folder)
 
+    def _logged(self) -> list[dict[str, Any]]:
+        """Return the lines of the log; one that a full disk or a lost machine cut short is left out."""
+        lines = []
+        for text in self.log_path.read_text(encoding="utf-8").splitlines() if self.log_path.exists() else ():
+            with contextlib.suppress(json.JSONDecodeError):
+                lines.append(json.loads(text))
+        return lines
+
     def _trend(self) -> dict[str, float]:
         """Return what the objective logged, as means over the first and the last tenth of the log."""
         if not self._main:
             return {}
-        lines = [json.loads(line) for line in self.log_path.read_text(encoding="utf-8").splitlines()]
+        lines = self._logged()
         tenth = max(1, len(lines) // 10)
         return {
             f"{when} {name}": sum(line[name] for line in part) / tenth
@@ -295,6 +305,10 @@ class Keeper(TrainerCallback):  # type: ignore[misc]
                     job.tokenizer.save_pretrained(folder)
                 if job.base is not None:
                     write_json(folder / "rac_base.json", {"base": job.base})
+            # What an earlier training of another kind left here would be loaded instead of these, or with them.
+            for pattern in _WEIGHTS:
+                for path in job.output_dir.glob(pattern):
+                    path.unlink()
             for path in sorted((job.output_dir / ".weights").iterdir()):
                 path.replace(job.output_dir / path.name)
             (job.output_dir / ".weights").rmdir()
