@@ -70,6 +70,11 @@ def test_a_system_called_after_a_path_is_compared_under_its_name(rac, write, tmp
         compared = rac("compare", *given, "--json")
         assert compared.status == 0, compared.err
         assert set(json.loads(compared.out)["table"]["systems"]) == set(names)
+    # What an earlier evaluation left in the folder is no system of this one.
+    write("other.jsonl", {"id": "q1", "system": "other", "question": "The ship?"})
+    again = rac("evaluate", files[0], tmp_path / "other.jsonl", "--examples", examples, "--out", out, "--nli", "none")
+    assert again.status == 0, again.err
+    assert set(json.loads(rac("compare", out, "--json").out)["table"]["systems"]) == {names[0], "other"}
 
 
 def test_systems_that_saw_other_passages_make_a_page_with_a_note(rac, write, tmp_path) -> None:

@@ -18,7 +18,10 @@ def evaluate(
     examples: Annotated[Path, typer.Option(help="The examples that the predictions were made for.")],
     passages: Annotated[
         str,
-        typer.Option(help="D: predictions, examples, retrieved, or auto (the prediction's own, else the example's)."),
+        typer.Option(
+            help="D: predictions, examples, retrieved, or auto (with --corpus the example's; else the prediction's "
+            "own, where it has none the example's)."
+        ),
     ] = "auto",
     index: Annotated[Path | None, typer.Option(help="Index: for retrieved D, and for support by the corpus.")] = None,
     top_k: Annotated[int, typer.Option(min=1, max=100, help="Passages retrieved for a query.")] = 5,

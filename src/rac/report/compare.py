@@ -150,7 +150,7 @@ def _load_run(path: Path, passages: str | None) -> list[ScoredSystem]:
             field="schema",
         )
     if "signatures" not in metrics:
-        return _load_evaluation(path, passages)
+        return _load_evaluation(path, passages, metrics)
     for name, kind in (("signatures", dict), ("tables", list), ("notes", list)):
         if not isinstance(metrics.get(name), kind) or not metrics["signatures"]:
             raise DataError(file, f"'{name}' is missing or of another type; run its last stages again", field=name)
@@ -178,8 +178,11 @@ def _load_run(path: Path, passages: str | None) -> list[ScoredSystem]:
     return found
 
 
-def _load_evaluation(path: Path, passages: str | None) -> list[ScoredSystem]:
-    """Read a folder of ``rac evaluate --out``: one score file per system, each with its signature."""
+def _load_evaluation(path: Path, passages: str | None, metrics: Mapping[str, Any]) -> list[ScoredSystem]:
+    """Read a folder of ``rac evaluate --out``: one score file per system, each with its signature.
+
+    Systems that an earlier evaluation into the same folder left there, and its table no longer has, are left out.
+    """
     files = sorted((path / "scores").glob("*.jsonl"))
     if not files:
         raise UserError(f"{path} holds no scores, so there is nothing to compare; make it with rac evaluate --out")
@@ -188,7 +191,8 @@ def _load_evaluation(path: Path, passages: str | None) -> list[ScoredSystem]:
             f"{path} was scored against one D, named in its signature, so --passages {passages} cannot choose another; "
             "leave it out"
         )
-    return [replace(_load_file(file), source=path) for file in files]
+    shown = {name for table in metrics.get("tables", ()) for name in table["systems"]}
+    return [replace(system, source=path) for system in map(_load_file, files) if system.name in shown]
 
 
 def _run_clusters(path: Path) -> dict[str, str]:
