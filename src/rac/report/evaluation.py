@@ -167,7 +167,8 @@ def _contexts(
         if len(bare) == len(gold):
             raise UserError(
                 "no example has passages, so there is nothing to score questions against; put passages into the "
-                "examples or predictions, name a --corpus that has their passage_ids, or use --passages retrieved with --index"
+                "examples or predictions, name a --corpus that has their passage_ids, or use --passages retrieved with "
+                "--index"
             )
         return gold
     if source == "auto" and corpus is not None:
