@@ -41,14 +41,20 @@ def test_the_error_study_is_that_of_the_labels_and_the_packed_run() -> None:
     assert (docs / "error-study.md").read_text(encoding="utf-8") == page
 
 
-def test_the_screening_page_is_that_of_the_packed_screening() -> None:
-    page = render_screening(read_json(RESULTS / "screening.json"))
-    assert (ROOT / "docs/screening.md").read_text(encoding="utf-8") == page
+SCREENINGS = {"screening": "claqua", "screening-seeds": "claqua-seeds"}
 
 
-def test_every_question_of_the_shipped_screening_has_a_finding() -> None:
-    screening = load_screening("claqua")
-    packed = read_json(RESULTS / "screening.json")
+@pytest.mark.parametrize("name", SCREENINGS)
+def test_the_screening_page_is_that_of_the_packed_screening(name: str) -> None:
+    page = render_screening(read_json(RESULTS / f"{name}.json"))
+    assert (ROOT / f"docs/{name}.md").read_text(encoding="utf-8") == page
+
+
+@pytest.mark.parametrize("name", SCREENINGS)
+def test_every_question_of_the_shipped_screening_has_a_finding(name: str) -> None:
+    screening = load_screening(SCREENINGS[name])
+    packed = read_json(RESULTS / f"{name}.json")
+    assert set(screening.questions) == set(screening.findings)
     assert {entry["question"]: entry["finding"] for entry in packed["questions"]} == screening.findings
 
 

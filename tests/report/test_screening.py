@@ -26,7 +26,7 @@ def test_the_page_shows_every_variant_with_its_difference_cost_and_finding() -> 
     assert "headline" in METRICS
     assert "Three \\| passages." in page
     assert "It matters." in page
-    assert page.startswith("# Screening of the recipe claqua\n")
+    assert page.startswith("# Screening of the recipe claqua with 2 seeds\n")
     assert "| no \\*NLL\\* | `preference.nll_weight: 0.0` | 8 |" in page
     assert "**p < 0.001**" in page
     assert "| baseline | nothing | 7 |" in page

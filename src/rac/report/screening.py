@@ -13,7 +13,8 @@ from rac.report.markdown import differences_table, escape, metrics_table, seed_m
 
 def render_screening(result: Mapping[str, Any]) -> str:
     """Return the content of ``screening.json`` as Markdown."""
-    lines = [f"# Screening of the recipe {escape(result['recipe'])}", ""]
+    several = f" with {len(result['seeds'])} seeds" if result["seeds"] else ""
+    lines = [f"# Screening of the recipe {escape(result['recipe'])}{several}", ""]
     if result["about"]:
         lines += [escape(result["about"]), ""]
     lines += [
