@@ -93,6 +93,18 @@ def test_a_third_unsupported_option_is_refused_unless_allowed() -> None:
     assert [o.supported for o in allowed.options] == [True, True, False]
 
 
+def test_a_candidate_that_is_faithful_enough_goes_before_a_better_looking_one_that_fails() -> None:
+    one_option = "Do you mean the planet Mercury or the American film Mercury?"
+    mixed = "Do you mean the planet Mercury, the chemical element Mercury or the 1994 film Mercury?"
+    answer = asker(one_option, [mixed]).ask("mercury", passages=D, n=2, min_faithfulness=0.5)
+    assert answer.question == mixed and "this is a sampled one" in answer.reason
+    scores = [asker()._check(text, "mercury", D) for text in (one_option, mixed)]
+    assert scores[0].faithfulness > scores[1].faithfulness and sum(scores[0].supported) == 1
+    refused = asker(one_option, [mixed]).ask("mercury", passages=D, n=2)
+    assert refused.question is None and "the planet Mercury" in refused.options[0].text
+    assert len(refused.options) == 2, "where all fail, the best supported one is shown"
+
+
 def test_nothing_retrieved_means_no_question() -> None:
     answer = asker().ask("mercury", passages=[])
     assert (answer.question, answer.options, answer.candidates) == (None, (), ())

@@ -43,6 +43,8 @@ def test_shipped_recipes_are_valid_and_named(name: str) -> None:
         ),
         ("seed: 1\nseed: 2\n", r"line 2, field 'seed': is given twice"),
         ("data: [\n", "is not valid YAML"),
+        ("seed: 1\nname: 2024-13-45\n", r"line 2: is not valid YAML \(month must be in 1..12; .* needs quotes\)"),
+        ("data:\n  source: 0x_\n", r"line 2: is not valid YAML \(.*; a value that .* looks like one, needs quotes\)"),
         ("- a\n", "must be a mapping of sections"),
         ("schema: 7\n", "recipe schema 7 is not known"),
         ("name: x\nprompt:\n  passages: gold\n", r"line 3, field 'prompt.passages': .*needs gold passages"),
@@ -70,6 +72,8 @@ def test_overrides_win_and_are_checked(tmp_path: Path) -> None:
         load_recipe(path, ["training.epoch=2"])
     with pytest.raises(UserError, match=r"give SECTION.KEY=VALUE"):
         load_recipe(path, ["training.epochs"])
+    with pytest.raises(UserError, match=r"--set name=2024-13-45: the value .*\(month must be in 1..12; .* quotes\)"):
+        load_recipe(path, ["name=2024-13-45"])
 
 
 def test_every_key_is_explained_with_its_default() -> None:

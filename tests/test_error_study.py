@@ -108,6 +108,19 @@ def test_the_page_states_who_labelled_shares_agreement_and_examples(run: Path, s
         render_errors(changed, load(run), "retrieved", labelled_by="a *test*")
 
 
+@pytest.mark.parametrize(("left", "shown"), [("", "–"), ("0", "100.0 %"), ("1", "0.0 %")])
+def test_an_undecided_output_is_not_one_without_a_fault(run: Path, sheet: Path, left: str, shown: str) -> None:
+    rows = rows_of(sheet)
+    for row in rows:
+        row.update(dict.fromkeys(LABELS, ""))
+        row.update(dict.fromkeys(LABELS[:-1], "0") if left != "1" else {}, useless=left)
+    rows[0]["useless"] = "0"  # a sheet with nothing in it is refused
+    page = render_errors(read_errors(sheet.parent, fill(sheet, rows)), load(run), "retrieved", labelled_by="me")
+    systems = [line for line in page.splitlines() if line.startswith(tuple(f"| {s} | 8" for s in SYSTEMS))]
+    cells = Counter(line.split(" | ")[-1].split(" (")[0].strip(" |") for line in systems)
+    assert len(systems) == 3 and cells[shown] >= 2
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -182,6 +182,17 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert [p.name for p in path.iterdir()] == ["second"]
 
 
+@pytest.mark.parametrize("name", [".", "..", "/", "folder/.."])
+def test_a_path_without_a_name_of_its_own_is_a_sentence(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="is no name that something can be written under"), files.atomic_path(name):
+        raise AssertionError
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
 def test_nan_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(tmp_path / "x.json", float("nan"))

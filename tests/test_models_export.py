@@ -11,8 +11,9 @@ import torch
 import transformers
 from gguf import GGUFReader
 
+from rac.asking import Asker
 from rac.errors import UserError
-from rac.files import write_json
+from rac.files import read_json, write_json
 from rac.models import load_model
 from rac.models_export import check_gguf, check_in_llama_cpp, export_adapter, export_gguf, export_merged, write_gguf
 from rac.models_tokenizer import tokenizer_fields
@@ -185,6 +186,62 @@ def test_an_adapter_alone(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="full model"):
         export_adapter(tmp_path / "base", tmp_path / "no")
     assert not (tmp_path / "no").exists()
+
+
+def test_only_an_earlier_export_is_replaced(tmp_path: Path) -> None:
+    adapter, _ = make_adapter(tmp_path)
+    for export in (export_adapter, export_merged):
+        target = tmp_path / export.__name__
+        target.mkdir()
+        for _ in range(2):  # over an empty folder, over its own export
+            export(adapter, target)
+        (target / "notes.txt").write_text("mine")
+        with pytest.raises(UserError, match="something else"):
+            export(adapter, target)
+        (target / "notes.txt").rename(target / "run.json")
+        kept = {
+            "a run": target, "a home folder": tmp_path, "a trained model": tmp_path / "trained",
+            "a file": tmp_path / "f",
+        }  # fmt: skip
+        (tmp_path / "trained").mkdir(exist_ok=True)
+        for path in adapter.iterdir():
+            (tmp_path / "trained" / path.name).write_bytes(path.read_bytes())
+        write_json(tmp_path / "trained" / "training.json", {})
+        (tmp_path / "f").write_text("mine")
+        before = sorted(tmp_path.rglob("*"))
+        for what, folder in kept.items():
+            with pytest.raises(UserError, match=r"is a (file where a folder|folder with something else)"):
+                export(adapter, folder)
+            assert sorted(tmp_path.rglob("*")) == before, what
+
+
+def test_what_is_known_of_a_model_goes_with_it(tmp_path: Path) -> None:
+    adapter, _ = make_adapter(tmp_path)
+    known = {"base": str(tmp_path / "base"), "sees_passages": False, "prompt": {"passage_tokens": 9}, "name": "mine"}
+    write_json(adapter / "rac_base.json", known)
+    export_merged(adapter, tmp_path / "merged")
+    export_adapter(adapter, tmp_path / "alone", info={"name": "other"})
+    assert read_json(tmp_path / "merged/rac_base.json") == {**known, "merged": True}
+    assert read_json(tmp_path / "alone/rac_base.json") == {**known, "name": "other"}
+    asker = Asker.open(str(tmp_path / "merged"), engine="torch")
+    assert (asker.tuned, asker.grounded, asker.settings.passage_tokens) == (True, False, 9)
+
+
+def test_what_was_not_tuned_is_not_tuned_after_an_export(tmp_path: Path) -> None:
+    adapter, _ = make_adapter(tmp_path)
+    for number, source in enumerate([tmp_path / "base", tmp_path / "merged-0"]):
+        export_merged(source, tmp_path / f"merged-{number}")
+        asker = Asker.open(str(tmp_path / f"merged-{number}"), engine="torch")
+        assert not asker.tuned and asker.name.endswith("(not tuned to ask)")
+    export_merged(adapter, tmp_path / "trained")
+    assert Asker.open(str(tmp_path / "trained"), engine="torch").tuned, "as what rac trained is"
+    (adapter / "rac_base.json").unlink()
+    write_json(
+        adapter / "adapter_config.json",
+        {**read_json(adapter / "adapter_config.json"), "base_model_name_or_path": str(tmp_path / "base")},
+    )
+    export_adapter(adapter, tmp_path / "alone")
+    assert read_json(tmp_path / "alone/rac_base.json") == {"base": str(tmp_path / "base"), "tuned": False}
 
 
 @pytest.mark.extra

@@ -61,6 +61,7 @@ def test_the_sheet_hides_who_asked_and_draws_sides(folder: Path, run: Path, tmp_
     assert 3 < left < 17, "sides are drawn, not fixed"
     assert "[1] Luna" in rows[0]["passages"] and not any(row["better"] for row in rows)
     key = read_json(folder / "key.json")["items"]
+    assert all(name[0] == "x" for name in key), "a spreadsheet takes 79816300e562 for a number"
     for row in rows:
         item = key[row["item"]]
         assert row["question_a"] == item["questions"][item["a"]] and row["question_b"] == item["questions"][item["b"]]

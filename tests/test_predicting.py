@@ -167,6 +167,39 @@ def test_a_server_that_fails_for_some_items_is_asked_again_for_these(tmp_path: P
         server.close()
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_no_access_leaves_the_output_and_what_was_answered_alone(tmp_path: Path, status: int) -> None:
+    allowed = 2
+    server = ChatServer(lambda body, n: (200, "Which one?") if n <= allowed else (status, "no"))
+    settings = OpenAIServer(url=server.url, model="m", concurrency=1)
+    examples, output = write_examples(tmp_path / "e.jsonl", 5), tmp_path / "p.jsonl"
+    output.write_text("good predictions of before\n", encoding="utf-8")
+    try:
+        with OpenAIGenerator(settings) as generator:
+            with pytest.raises(UserError, match=f"status {status}"):
+                predict_file(asker_of(generator), examples, output)
+            assert output.read_text(encoding="utf-8") == "good predictions of before\n"
+            part = output.with_name("p.jsonl.part").read_text(encoding="utf-8").splitlines()
+            assert [json.loads(line)["id"] for line in part[1:]] == ["q0", "q1"]
+            allowed = 100
+            done = predict_file(asker_of(generator), examples, output)
+        assert (done.written, done.failures, done.again) == (5, {}, 0) and len(server.bodies) == 2 + 1 + 3
+    finally:
+        server.close()
+
+
+def test_a_server_that_is_not_there_leaves_the_output_alone(tmp_path: Path) -> None:
+    output = tmp_path / "p.jsonl"
+    output.write_text("good predictions of before\n", encoding="utf-8")
+    settings = OpenAIServer(url="http://127.0.0.1:9/v1", model="m", retries=0)
+    with (
+        OpenAIGenerator(settings) as generator,
+        pytest.raises(UserError, match=r"none of the 3 examples .*127\.0\.0\.1:9/v1 gave no answer"),
+    ):
+        predict_file(asker_of(generator), write_examples(tmp_path / "e.jsonl", 3), output)
+    assert output.read_text(encoding="utf-8") == "good predictions of before\n"
+
+
 def test_the_budget_ends_asking_and_nothing_paid_for_is_lost(tmp_path: Path) -> None:
     server = ChatServer(lambda body, _: (200, "Which one?"))
     settings = OpenAIServer(url=server.url, model="m", concurrency=1, budget_tokens=500)

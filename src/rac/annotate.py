@@ -11,7 +11,7 @@ import csv
 import io
 import logging
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,7 +139,7 @@ def items_of(asked: Sequence[Asked], seed: int) -> dict[str, dict[str, Any]]:
     items: dict[str, dict[str, Any]] = {}
     for a in sorted(asked, key=lambda a: (a.id, a.system)):
         passages = passages_text(a.passages)
-        name = sha256_json([seed, a.id, a.question, passages])[:12]
+        name = item_name([seed, a.id, a.question, passages])
         item = items.setdefault(
             name,
             {"id": a.id, "cluster": a.cluster or a.id, "query": a.query, "question": a.question, "passages": passages,
@@ -148,6 +148,12 @@ def items_of(asked: Sequence[Asked], seed: int) -> dict[str, dict[str, Any]]:
         item["name"] = name
         item["systems"].append(a.system)
     return items
+
+
+def item_name(value: Any) -> str:
+    """Return the name of a sheet's item, made of a JSON value that is its own."""
+    # A letter first: a spreadsheet makes a number of 465880803208 and of 79816300e562, and writes that back.
+    return "x" + sha256_json(value)[:12]
 
 
 def passages_text(passages: Sequence[Passage]) -> str:
@@ -340,6 +346,9 @@ def analyse(annotations: Annotations, scored: Sequence[ScoredSystem] = (), *, se
         annotations: The filled sheets.
         scored: Scores of the systems, by the names that the key has.
         seed: Of the bootstraps.
+
+    Raises:
+        UserError: if two of the scored systems have one name of the key, or a scored question is not the graded one.
     """
     agreement = {
         criterion: krippendorff_alpha(
@@ -348,7 +357,7 @@ def analyse(annotations: Annotations, scored: Sequence[ScoredSystem] = (), *, se
         for criterion in CRITERIA
     }
     rows = [
-        (system, item["id"], item["cluster"], {c: annotations.mean(name, c) for c in CRITERIA})
+        (system, item, item["cluster"], {c: annotations.mean(name, c) for c in CRITERIA})
         for name, item in sorted(annotations.items.items())
         for system in item["systems"]
     ]
@@ -358,8 +367,8 @@ def analyse(annotations: Annotations, scored: Sequence[ScoredSystem] = (), *, se
         systems[system] = {
             c: bootstrap_ci([row[3][c] for row in own], [row[2] for row in own], seed).to_dict() for c in CRITERIA
         }
-    by_name = {s.name: s for s in scored}
-    found = [by_name[system].rows.get(i) if system in by_name else None for system, i, _, _ in rows]
+    by_name = _by_name(scored, systems)
+    found = [_scores_of(by_name.get(system), item) for system, item, _, _ in rows]
     correlations: dict[str, dict[str, dict[str, Any]]] = {}
     if scored:
         for c in CRITERIA:
@@ -381,3 +390,33 @@ def analyse(annotations: Annotations, scored: Sequence[ScoredSystem] = (), *, se
         "system questions without scores": sum(f is None for f in found) if scored else 0,
     }
     return AnnotationResult(agreement, systems, correlations, counts)
+
+
+def _by_name(scored: Sequence[ScoredSystem], graded: Collection[str]) -> dict[str, ScoredSystem]:
+    """Return the scored systems that have grades, by name."""
+    found: dict[str, ScoredSystem] = {}
+    for one in scored:
+        if one.name not in graded:
+            continue
+        other = found.setdefault(one.name, one)
+        if other is not one:
+            raise UserError(
+                f"both {other.source} and {one.source} have scores of the system '{one.name}', and the grades belong "
+                "to one of them; give the scores of the run that the sheets were made of"
+            )
+    return found
+
+
+def _scores_of(system: ScoredSystem | None, item: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return a system's scores of a graded question, None where there are none."""
+    row = None if system is None else system.rows.get(item["id"])
+    if system is None or row is None:
+        return None
+    # A score file may hold numbers alone; then the ids are all there is.
+    asked = row.get("question")
+    if asked is not None and str(asked).strip() != item["question"].strip():
+        raise UserError(
+            f"{system.source} has scores of another question of '{system.name}' for query '{item['id']}' than the one "
+            "that was graded, as after another training; give the scores that belong to the sheets"
+        )
+    return row

@@ -11,6 +11,7 @@ from rac.files import read_records
 from rac.pipeline.predictions import contexts
 from rac.pipeline.run_directory import RunDirectory
 from rac.records import ClarificationExample, Passage, Prediction
+from rac.report.evaluation import _system_name
 
 
 def questions(
@@ -49,7 +50,9 @@ def questions(
 
 
 def questions_of_run(path: Path, passages: str | None = None) -> list[Asked]:
-    """Return the questions of all systems of a run, with the D that they were scored against.
+    """Return the questions of the systems that a run's recipe asks, with the D that they were scored against.
+
+    Predictions of systems that were taken out of the recipe may still lie in the run; they are left out.
 
     Args:
         path: The run directory.
@@ -59,11 +62,13 @@ def questions_of_run(path: Path, passages: str | None = None) -> list[Asked]:
         UserError: for a D that the run has no predictions for, or a run without predictions.
     """
     run = RunDirectory(path)
-    sources: Sequence[str] = run.recipe.evaluation.passages
+    evaluation = run.recipe.evaluation
+    sources: Sequence[str] = evaluation.passages
     source = passages or sources[0]
     if source not in sources:
         raise UserError(f"{path} has no predictions for D '{source}'; {did_you_mean(source, sources)}")
-    files = sorted((path / "predictions" / source).glob("*.jsonl"))
+    asked = sorted(system for system in evaluation.systems if source in evaluation.sources_of(system))
+    files = [file for system in asked if (file := path / "predictions" / source / f"{system}.jsonl").exists()]
     if not files:
         raise UserError(f"{path} has no predictions yet, so there is nothing to annotate; finish it with rac train")
     examples = {e.id: e for e in read_records(run / "examples/evaluation.jsonl", ClarificationExample)}
@@ -77,18 +82,21 @@ def questions_of_run(path: Path, passages: str | None = None) -> list[Asked]:
 
 
 def questions_of_files(files: Sequence[Path], examples: Path) -> list[Asked]:
-    """Return the questions of prediction files.
+    """Return the questions of prediction files, one file a system, named as ``rac evaluate`` names them.
 
     D of a query is what the first prediction for it brings, else the example's own passages, so that all systems are
     judged against the same D.
 
     Raises:
-        UserError: for a prediction whose example is unknown, or a query without passages.
+        UserError: for two files whose systems have one name, a prediction whose example is unknown, or a query without
+            passages.
     """
     by_id = {e.id: e for e in read_records(examples, ClarificationExample)}
-    read = [(file, read_records(file, Prediction)) for file in files]
+    systems: dict[str, list[Prediction]] = {}
     found: dict[str, Sequence[Passage]] = {}
-    for file, predictions in read:
+    for file in files:
+        predictions = read_records(file, Prediction)
+        systems[_system_name(file, predictions, systems)] = predictions
         for p in predictions:
             if p.id not in by_id:
                 raise UserError(
@@ -99,8 +107,8 @@ def questions_of_files(files: Sequence[Path], examples: Path) -> list[Asked]:
     for example in by_id.values():
         found.setdefault(example.id, example.passages)
     asked = [
-        _asked(by_id[p.id], p.system or file.stem, p.question, found[p.id])
-        for file, predictions in read
+        _asked(by_id[p.id], system, p.question, found[p.id])
+        for system, predictions in systems.items()
         for p in predictions
     ]
     bare = [a.id for a in asked if not a.passages]

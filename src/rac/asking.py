@@ -176,7 +176,8 @@ class Asker:
                 raise UserError(f"{name} is a model, not a run directory, so it has no system '{system}'; leave it out")
             model, tokenizer = load_model(name, merged=True)
             info = model_info(name)
-            tuned = bool(info)
+            # Only what rac trained has something written beside it, and an export of what it did not says so.
+            tuned = bool(info.get("tuned", info))
             label = name if tuned else f"{name} (not tuned to ask)"
             model, generator, label = _computed_by(engine, model, tokenizer, label, 48)
             return cls(
@@ -325,11 +326,12 @@ class Asker:
             candidates += yield Wanted(prompt, n - 1, seed)
             scores += [self._check(candidate, query, found) for candidate in candidates[1:]]
         timings["generate"] = time.perf_counter() - started
-        order = sorted(range(len(candidates)), key=lambda i: _rank(scores[i], i))
-        best = order[0]
+        # What is asked for comes first: of two faithful enough candidates the better one, however good a failed one is.
+        passed = [self._passes(score, min_faithfulness) for score in scores]
+        best = min(range(len(candidates)), key=lambda i: (not passed[i], _rank(scores[i], i)))
         options = link_evidence(scores[best], found)
         common = (options, scores[best].faithfulness if options else None, tuple(found), tuple(candidates), self.name)
-        if self._passes(scores[best], min_faithfulness):
+        if passed[best]:
             reason = "" if best == 0 else f"the first question failed ({scores[0].reason}); this is a sampled one"
             return Answer(query, candidates[best], reason, *common, timings)
         if not self.tuned and (answer := self._from_template(query, found, tuple(candidates), timings)):

@@ -162,7 +162,7 @@ def read_errors(key: Path | str, sheet: Path | str) -> dict[str, dict[str, Any]]
     found: dict[str, dict[str, Any]] = {}
     for line, name, row in sheet_rows(sheet, stored["items"], LABELS):
         labels = {label: _label(row[label], sheet, line, label) for label in LABELS}
-        labels[SUPPORTED] = _either(labels["unsupported_option"], labels["wrong_presupposition"])
+        labels[SUPPORTED] = _any([labels["unsupported_option"], labels["wrong_presupposition"]])
         found[name] = {
             **stored["items"][name], "query": row.get("query") or "", "labels": labels,
             "comment": (row.get("comment") or "").strip(),
@@ -179,10 +179,17 @@ def _label(cell: str | None, path: Path, line: int, label: str) -> bool | None:
     return None if not text else text == "1"
 
 
-def _either(one: bool | None, other: bool | None) -> bool | None:
-    if one or other:
+def _any(labels: Sequence[bool | None]) -> bool | None:
+    """Return whether one of the labels is true; None where that hangs on one that was left open."""
+    if any(labels):
         return True
-    return None if one is None or other is None else False
+    return None if None in labels else False
+
+
+def _sound(labels: Mapping[str, bool | None]) -> bool | None:
+    """Return whether an output has no fault; None where that hangs on a label that was left open."""
+    faulty = _any(list(labels.values()))
+    return None if faulty is None else not faulty
 
 
 def agreements(
@@ -268,7 +275,7 @@ def render_errors(
         cells = [
             _share([item["labels"][label] for item in own], own, seed) for label in (*LABELS, SUPPORTED)
         ]  # fmt: skip
-        cells.append(_share([not any(item["labels"].values()) for item in own], own, seed))
+        cells.append(_share([_sound(item["labels"]) for item in own], own, seed))
         lines.append(f"| {escape(system)} | {len(own)} | " + " | ".join(cells) + " |")
     lines += [
         "",

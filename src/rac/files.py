@@ -43,9 +43,14 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     The block may write a file or a directory there. If it raises, what it wrote is removed and ``path`` is untouched.
 
     Raises:
-        UserError: if the device has no space left.
+        UserError: if the device has no space left, or the path has no name of its own (``.``, ``..``, ``/``).
     """
     path = Path(path)
+    if path.name in ("", ".."):
+        raise UserError(
+            f"{path} is no name that something can be written under, and what is there cannot be replaced: give a name "
+            f"in it, such as {path / 'out'}"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     _remove(temporary)

@@ -101,7 +101,11 @@ def _adapter_folder(name: str) -> Path:
 
 
 def model_info(name: str | Path) -> dict[str, Any]:
-    """Return what was written beside a local model when it was saved (``rac_base.json``); {} for any other."""
+    """Return what was written beside a local model when it was saved (``rac_base.json``); {} for any other.
+
+    ``base`` is what it was trained from; an export adds ``merged`` and what its source's holds, and ``tuned``: false
+    where nothing was trained. A shipped or exported model of a run has ``sees_passages`` and ``prompt`` as well.
+    """
     source = resolve_model(name)
     path = source / "rac_base.json" if isinstance(source, Path) else None
     return dict(read_json(path)) if path is not None and path.exists() else {}

@@ -9,17 +9,19 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rac.errors import UserError
 from rac.files import atomic_path, read_json, write_json
-from rac.models import load_model, resolve_model, save_model
+from rac.models import load_model, model_info, resolve_model, save_model
 from rac.models_tokenizer import tokenizer_fields
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from rac.config import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -32,31 +34,60 @@ _ROTATED = frozenset({"llama"})
 """Architectures whose query and key rows llama.cpp orders in another way."""
 
 
-def export_merged(source: str | Path, output: Path | str, *, dtype: str = "float32") -> Path:
+_INFO = "rac_base.json"
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", _INFO)
+_MODEL_SUFFIXES = frozenset({".json", ".safetensors", ".jinja", ".model"})
+"""Of what a merged model is saved as: settings, weights, chat template, tokenizer."""
+_MODEL_TEXTS = frozenset({"merges.txt", "vocab.txt"})
+"""Its text files; another one is somebody's notes."""
+_OF_A_RUN = frozenset({"run.json", "training.json"})
+"""A run directory has the one, a model that a run trained the other (``rac.training.identity.RECORD``)."""
+
+
+def run_model_info(recipe: Recipe, name: str) -> dict[str, Any]:
+    """Return what should be known of a run's model where it is used without the run, as ``model_info`` reads it."""
+    return {
+        "name": name,
+        "sees_passages": name != "ungrounded",
+        "prompt": recipe.prompt.model_dump(mode="json"),
+        "trained_on": [recipe.data.source, *recipe.data.also],
+    }
+
+
+def export_merged(
+    source: str | Path, output: Path | str, *, dtype: str = "float32", info: Mapping[str, Any] | None = None
+) -> Path:
     """Write a model with its adapter merged in, as a folder that transformers and vLLM load.
 
     Args:
         source: A model folder, an adapter folder, a hub id or ``embedded``.
-        output: The folder; an existing one is replaced as a whole.
+        output: The folder; an earlier export is replaced as a whole.
         dtype: Of the weights written.
+        info: What is known of the model beside what its folder says, see ``model_info``.
+
+    Raises:
+        UserError: if there is something else than an earlier export at ``output``.
     """
+    _check_replaceable(Path(output))
     model, tokenizer = load_model(source, dtype=dtype)
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
-    save_model(model, tokenizer, output, base=str(source), info={"merged": True})
+    save_model(model, tokenizer, output, base=str(source), info={**_known_of(source, info), "merged": True})
     return Path(output)
 
 
-def export_adapter(source: str | Path, output: Path | str) -> Path:
+def export_adapter(source: str | Path, output: Path | str, *, info: Mapping[str, Any] | None = None) -> Path:
     """Write an adapter without its base model.
 
     Args:
         source: A folder of an adapter that rac trained.
-        output: The folder; an existing one is replaced as a whole.
+        output: The folder; an earlier export is replaced as a whole.
+        info: What is known of the model beside what its folder says, see ``model_info``.
 
     Raises:
-        UserError: if the source is a full model.
+        UserError: if the source is a full model, or there is something else than an earlier export at ``output``.
     """
+    _check_replaceable(Path(output))
     folder = resolve_model(source)
     if not isinstance(folder, Path) or not (folder / "adapter_config.json").exists():
         raise UserError(
@@ -65,15 +96,43 @@ def export_adapter(source: str | Path, output: Path | str) -> Path:
         )
     with atomic_path(output) as temporary:
         temporary.mkdir()
-        for name in ("adapter_config.json", "adapter_model.safetensors", "rac_base.json"):
-            if (folder / name).exists():
-                shutil.copyfile(folder / name, temporary / name)
-        config = read_json(temporary / "adapter_config.json")
-        if (folder / "rac_base.json").exists():
-            # The name of the base, not a path of this machine.
-            config["base_model_name_or_path"] = read_json(folder / "rac_base.json")["base"]
-        write_json(temporary / "adapter_config.json", config)
+        shutil.copyfile(folder / "adapter_model.safetensors", temporary / "adapter_model.safetensors")
+        config = read_json(folder / "adapter_config.json")
+        known = {"base": config["base_model_name_or_path"], **_known_of(source, info)}
+        # The name of the base, not a path of this machine.
+        write_json(temporary / "adapter_config.json", {**config, "base_model_name_or_path": known["base"]})
+        write_json(temporary / _INFO, known)
     return Path(output)
+
+
+def _known_of(source: str | Path, info: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what an export should say of its source: nothing is lost, and what rac did not train does not seem so."""
+    return {**model_info(source), **(info or {})} or {"tuned": False}
+
+
+def _check_replaceable(output: Path) -> None:
+    """Refuse to write a folder where anything but an earlier export would be lost."""
+    if output.exists() and not output.is_dir():
+        raise UserError(f"{output} is a file where a folder is written: give another name")
+    if output.is_dir() and any(output.iterdir()) and not _is_export(output):
+        raise UserError(
+            f"{output} is a folder with something else in it than an earlier export, and would be replaced as a whole: "
+            f"give a new one, such as {output / 'model'}"
+        )
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether a folder holds an export of a model and nothing else that could be missed.
+
+    A run directory and the models in it have other files and folders; a trained model beside its record is no export.
+    """
+    names = {path.name for path in folder.iterdir()}
+    if _INFO not in names or names & _OF_A_RUN or any(path.is_dir() for path in folder.iterdir()):
+        return False
+    if names <= set(_ADAPTER_FILES):
+        return True
+    merged = "merged" in read_json(folder / _INFO)
+    return merged and all(name in _MODEL_TEXTS or Path(name).suffix in _MODEL_SUFFIXES for name in names)
 
 
 def export_gguf(

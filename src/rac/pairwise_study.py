@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rac.annotate import KEY_SCHEMA, Asked, new_folder, passages_text, read_key, sheet_rows, sheet_text
+from rac.annotate import KEY_SCHEMA, Asked, item_name, new_folder, passages_text, read_key, sheet_rows, sheet_text
 from rac.errors import DataError, UserError
-from rac.files import sha256_json, write_json, write_text
+from rac.files import write_json, write_text
 from rac.metrics.significance import bootstrap_ci, paired_test
 from rac.report.data import MetricInfo, format_p, format_value
 from rac.report.markdown import escape
@@ -69,7 +69,7 @@ def export_pairs(
     for name in common[:queries]:
         a, b = one[name], two[name]
         swapped = rng.random() < 0.5
-        item = sha256_json([seed, name, a.question, b.question])[:12]
+        item = item_name([seed, name, a.question, b.question])
         items[item] = {
             "id": name, "cluster": a.cluster or name, "questions": {first: a.question, second: b.question},
             "a": second if swapped else first, "b": first if swapped else second,

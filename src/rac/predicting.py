@@ -90,7 +90,8 @@ def predict_file(
     """Write a prediction for each example of a file, in its order.
 
     An interrupted run leaves ``OUTPUT.part`` beside the output, and the same call goes on from there; so it does where
-    a server failed for some items, and then asks about these only.
+    a server failed for some items, and then asks about these only. Where no item was answered at all, or the server
+    refuses the key, its rights, the address or the model, an output that is there stays as it is.
 
     Args:
         asker: The model, with an index where examples bring no passages.
@@ -100,7 +101,8 @@ def predict_file(
         asking: What asks instead of ``asker`` in this process.
 
     Raises:
-        UserError: without any example, or without an index where one is needed.
+        UserError: without any example, without an index where one is needed, or if a server answered none of them.
+        AccessError: if a server refuses the key, its rights, the address or the model; what was answered is kept.
     """
     examples = read_records(examples_path, ClarificationExample)
     if not examples:
@@ -126,6 +128,11 @@ def predict_file(
             elif prediction.id not in lines.done:
                 lines.add({prediction.id: prediction.to_dict()})
             progress.advance()
+    if len(passing) == len(examples):
+        raise UserError(
+            f"none of the {len(examples)} examples could be asked about, so {output} is not written; the first one: "
+            f"{passing[examples[0].id].reason}"
+        )
     predictions = [passing.get(e.id) or parse_record(Prediction, lines.done[e.id], part) for e in examples]
     write_records(output, predictions, model=asker.name)
     if not passing:
@@ -147,7 +154,11 @@ def identity(asker: Asker) -> str:
 
 
 def ask_in_batches(asker: Asker, examples: Sequence[ClarificationExample], top_k: int | None) -> Iterator[Outcome]:
-    """Ask about examples, batch by batch with a model in this process, all at once with a server."""
+    """Ask about examples, batch by batch with a model in this process, all at once with a server.
+
+    Raises:
+        AccessError: if a server refuses the key, its rights, the address or the model.
+    """
     if hasattr(asker.generator, "greedy") and not hasattr(asker.generator, "ask"):
         for first in range(0, len(examples), BATCH):
             yield from _ask_locally(asker, examples[first : first + BATCH], top_k)

@@ -19,6 +19,26 @@ from rac.files import read_text
 M = TypeVar("M", bound=BaseModel)
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML as ``yaml.safe_load`` does, but says where a value is that looks like a date or number and is none."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            problem = f"{error}; a value that is no date or number, but looks like one, needs quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the value of a YAML text.
+
+    Raises:
+        yaml.YAMLError: whatever is wrong with it.
+    """
+    return yaml.load(text, Loader=_Loader)  # a SafeLoader: plain values only
+
+
 def load_settings(kind: type[M], path: Path | str | None, overrides: Sequence[str] = ()) -> M:
     """Read and validate settings of any kind from a YAML file, from ``--set`` alone if ``path`` is None.
 
@@ -33,7 +53,7 @@ def load_settings(kind: type[M], path: Path | str | None, overrides: Sequence[st
         text = read_text(path)
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
-            values = yaml.safe_load(text)
+            values = parse_yaml(text)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = mark.line + 1 if mark else None
@@ -124,9 +144,11 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     if not equals or not all(parts):
         raise UserError(f"--set {override}: give SECTION.KEY=VALUE, such as --set training.epochs=2")
     try:
-        value = yaml.safe_load(raw)
+        value = parse_yaml(raw)
     except yaml.YAMLError as error:
-        raise UserError(f"--set {override}: the value is not valid YAML") from error
+        raise UserError(
+            f"--set {override}: the value is not valid YAML ({getattr(error, 'problem', error)})"
+        ) from error
     if isinstance(value, str) and "e" in value.lower():
         # YAML 1.1 reads 1e-4 as text; in a recipe it is always a number.
         try:
@@ -169,15 +191,24 @@ def _named_key(kind: type[BaseModel], message: str) -> list[str | int]:
 
 def _explain_error(kind: type[BaseModel], error: dict[str, Any], location: Sequence[str | int]) -> str:
     if error["type"] == "extra_forbidden":
-        section: Any = kind
+        section = kind
         for part in location[:-1]:
-            section = section.model_fields[part].annotation
+            # A part that is no field is a place in a list or mapping; what lies there was found with the part before.
+            if isinstance(part, str) and part in section.model_fields:
+                section = _section_of(section.model_fields[part].annotation) or section
         known = [field.alias or name for name, field in section.model_fields.items()]
         return f"unknown key; {did_you_mean(str(location[-1]), known)}"
     problem = error["msg"].removeprefix("Value error, ")
     problem = problem[0].lower() + problem[1:]
     given = error.get("input")
     return problem if isinstance(given, dict | BaseModel) else f"{problem}, not {given!r:.80}"
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the settings that an annotation is, or has among its members: of a union, a list, a mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((s for member in typing.get_args(annotation) if (s := _section_of(member)) is not None), None)
 
 
 def explain_settings(kind: type[BaseModel]) -> str:

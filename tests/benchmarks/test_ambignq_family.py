@@ -167,6 +167,23 @@ def test_paqa_needs_a_column_map_and_lists_the_columns(tmp_path: Path) -> None:
         cambignq.BENCHMARK.read(tmp_path, columns=MAP)
 
 
+def test_paqa_refuses_one_id_for_different_passages(tmp_path: Path) -> None:
+    def put_split(split: str, *texts: str) -> None:
+        rows = [[f"{split} {n}", "?", "", f'[{{"id": "1", "text": "{text}"}}]'] for n, text in enumerate(texts)]
+        write(tmp_path / f"paqa/{split}.csv", tsv(["nq", "cq", "readings", "docs"], rows, ","))
+
+    put_split("train", "x")
+    put_split("dev", "x", "y")
+    with pytest.raises(
+        UserError, match=r"dev.csv: example 'paqa-row-2' of split 'dev' and example 'paqa-row-3' .* '1'"
+    ):
+        paqa.BENCHMARK.read(tmp_path, "dev", columns=MAP)
+    put_split("dev", "y")
+    assert len(paqa.BENCHMARK.read(tmp_path, "dev", columns=MAP).corpus) == 1
+    with pytest.raises(UserError, match=r"paqa: example .* of split 'train' and example .* of split 'dev' .* id '1'"):
+        paqa.BENCHMARK.read(tmp_path, columns=MAP)
+
+
 def test_the_family_shares_queries_as_one_group(tmp_path: Path) -> None:
     put(tmp_path, [annotated("1", "Who won the Cup?", [("A?", ["a"])]), annotated("2", "Other one?", [("B?", ["b"])])])
     write(tmp_path / CAMBIG / "cq_dev.json", [row("1", "who won the cup", "Which: a or b?")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -85,6 +86,21 @@ def test_sources_are_files_tables_or_benchmarks(mirror: Path, tmp_path: Path) ->
     with pytest.raises(DataError, match="no such file"):
         read_source(str(tmp_path / "none.jsonl"))
     assert not is_file_source("Mimics") and is_file_source("x.csv")
+
+
+def test_one_id_for_different_passages_is_refused(tmp_path: Path) -> None:
+    def record(identity: str, text: str, split: str = "") -> str:
+        passages = json.dumps([{"id": "p1", "title": "T", "text": text}])
+        return f'{{"id": "{identity}", "query": "q", "split": "{split}", "passages": {passages}}}\n'
+
+    same = write(tmp_path / "same.jsonl", record("a", "x") + record("b", "x"))
+    assert len(read_source(str(same))[0].corpus) == 1
+    other = write(tmp_path / "other.jsonl", record("a", "x", "dev") + record("b", "y"))
+    with pytest.raises(UserError, match=r"other.jsonl: example 'a' of split 'dev' and example 'b' have .* id 'p1'"):
+        read_source(str(other))
+    table = write(tmp_path / "t.jsonl", "".join(f'{{"q": "{t}", "d": {{"id": "1", "text": "{t}"}}}}\n' for t in "xy"))
+    with pytest.raises(UserError, match=r"example 'row-1' and example 'row-2' have .* id '1'"):
+        read_source(str(table), columns=ColumnMap(query="q", passages=("d",)))
 
 
 def test_only_what_is_here_is_compared(mirror: Path, tmp_path: Path) -> None:

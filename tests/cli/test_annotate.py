@@ -9,6 +9,7 @@ import random
 import pytest
 
 from rac.annotate import CRITERIA, Asked, export_sheets, safe_cell
+from rac.annotation_sources import questions_of_run
 from rac.config import Recipe
 from rac.errors import UserError
 from rac.files import write_json, write_records
@@ -101,6 +102,25 @@ def test_sheets_are_blind_and_shuffled(sheets):
     assert "1 (worst) to 5" in (sheets / "guideline.md").read_text()
 
 
+def test_no_item_is_a_number_to_a_spreadsheet_and_old_keys_are_read(rac, sheets, tmp_path):
+    key = json.loads((sheets / "key.json").read_text())
+    for name in key["items"]:
+        with pytest.raises(ValueError, match="could not convert"):
+            float(name)
+        assert name[0] == "x" and name[1:].isalnum()
+    names = dict(zip(key["items"], ("465880803208", "79816300e562"), strict=False))
+    items = {names.get(name, name): {**item, "name": names.get(name, name)} for name, item in key["items"].items()}
+    (tmp_path / "old").mkdir()
+    write_json(tmp_path / "old/key.json", {**key, "items": items})
+    text = (sheets / "sheet-1.csv").read_text(encoding="utf-8")
+    for name, before in names.items():
+        text = text.replace(name, before)
+    (tmp_path / "old/sheet-1.csv").write_text(text, encoding="utf-8")
+    filled = fill(tmp_path / "old/sheet-1.csv", tmp_path / "one.csv", by_quality)
+    result = rac("annotate", "import", tmp_path / "old", filled, "--json")
+    assert result.status == 0 and json.loads(result.out)["counts"]["graded items"] == 53
+
+
 def test_the_same_seed_makes_the_same_sheets(rac, files):
     made, folder = files
     for name in ("one", "two", "other"):
@@ -127,6 +147,25 @@ def test_grades_come_back(rac, sheets, tmp_path):
     assert abs(value["correlations"]["clarity"]["headline"]["spearman"]) < 0.3
     printed = rac("annotate", "import", sheets, one, two, *scores)
     assert printed.status == 0 and "Krippendorff" in printed.out and "headline" in printed.out
+
+
+def test_scores_of_other_questions_are_refused(rac, sheets, files, tmp_path):
+    one = fill(sheets / "sheet-1.csv", tmp_path / "one.csv", by_quality)
+    path = tmp_path / "scores-gold.jsonl"
+    asked = [(f"q{i}", question("gold", i) if i != 19 else "") for i in range(20)]
+
+    def write(changed):
+        rows = [{"id": i, "system": "gold", "question": changed.get(i, text), "headline": 0.5} for i, text in asked]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    write({})
+    assert rac("annotate", "import", sheets, one, "--scores", path).status == 0
+    write({"q3": "Which of the two?"})
+    result = rac("annotate", "import", sheets, one, "--scores", path)
+    assert result.status == 2 and "another question of 'gold' for query 'q3'" in result.err
+    write({})
+    result = rac("annotate", "import", sheets, one, "--scores", path, "--scores", path)
+    assert result.status == 2 and "have scores of the system 'gold'" in result.err
 
 
 def test_disagreement_and_empty_cells_are_counted(rac, sheets, tmp_path):
@@ -162,6 +201,21 @@ def test_a_sample_of_queries_keeps_all_systems(rac, files):
     for i in ids:
         systems = [s for item in key["items"].values() if item["id"] == i for s in item["systems"]]
         assert sorted(systems) == sorted(SYSTEMS)
+
+
+def test_systems_that_a_run_no_longer_asks_are_no_source(tmp_path):
+    evaluation = {"systems": ("base", "rac"), "passages": ("retrieved", "gold"), "gold_systems": ("rac",)}
+    run = RunDirectory(tmp_path / "run", Recipe(data={"source": "claqua"}, evaluation=evaluation))
+    example = ClarificationExample(id="q", query="luna", passages=passages(0), passage_ids=("p0a", "p0b"))
+    write_records(run / "examples/evaluation.jsonl", [example])
+    write_records(run / "passages.jsonl", example.passages)
+    write_json(run / "retrieved.json", {"q": ["p0a", "p0b"]})
+    for source in ("retrieved", "gold"):
+        # What earlier recipes asked stays on disk.
+        for system in ("base", "rac", "openai"):
+            write_records(run / f"predictions/{source}/{system}.jsonl", [Prediction(id="q", question="Ship?")])
+    assert [a.system for a in questions_of_run(run.path)] == ["base", "rac"]
+    assert [a.system for a in questions_of_run(run.path, "gold")] == ["rac"]
 
 
 def test_a_run_is_a_source(rac, tmp_path):

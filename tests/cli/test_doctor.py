@@ -7,6 +7,7 @@ import fcntl
 import importlib.metadata
 import json
 import shutil
+import socketserver
 import sys
 import threading
 from collections.abc import Callable
@@ -149,6 +150,45 @@ def test_servers() -> None:
         server.shutdown()
     assert "does not answer" in models.server_check("http://127.0.0.1:9/v1").found
     assert models.server_check("ftp://x").status == "problem"
+
+
+class Greeter(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(1000)
+        self.request.sendall(b"220 mail.example.org ESMTP\r\n")
+
+
+def test_what_speaks_no_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeter) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        check = models.server_check(f"{address}/v1")
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        hub = models.model_check("owner/no-such-model-here")
+        server.shutdown()
+    assert check.status == hub.status == "problem"
+    assert f"{address}/v1/models does not answer as it should (what answers there does not speak HTTP)" == check.found
+    assert f"{address} does not give it (what answers there does not speak HTTP)" in hub.found
+
+
+def test_addresses_and_keys_that_no_request_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = models.server_check("http://localhost:80a/v1")
+    assert check.status == "problem" and check.found.startswith("'http://localhost:80a/v1' is no address of a server")
+    assert check.advice == "give one such as http://127.0.0.1:8000/v1"
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-é")
+    check = models.server_check("http://127.0.0.1:9/v1")
+    assert check.status == "problem" and "OPENAI_API_KEY has a character outside of ASCII" in check.found
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("HF_ENDPOINT", "http://localhost:80a")
+    assert "80a" in models.model_check("owner/no-such-model-here").found
+
+
+def test_a_model_name_that_neither_a_folder_nor_the_hub_has() -> None:
+    check = models.model_check("models/my model")
+    assert check.status == "problem" and check.found.startswith("there is no folder 'models/my model', and no model")
+    assert check.advice.startswith("give 'embedded', a folder, or a hub id OWNER/NAME")
+    assert estimate.size_of("models/my model") is None
 
 
 def test_sizes_of_models(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from rac.asking import Asker
 from rac.cli import app, register_commands
 from rac.config import Recipe
 from rac.errors import UserError
+from rac.models import model_info
 
 register_commands()
 
@@ -30,8 +33,6 @@ def open_run(folder: Path) -> None:
 @pytest.fixture
 def a_run(tmp_path: Path, tiny_model_dir: Path) -> Path:
     """A run directory with two trained models."""
-    import shutil
-
     folder = tmp_path / "run"
     for name in ("grounded", "rac"):
         shutil.copytree(tiny_model_dir, folder / "models" / name)
@@ -45,6 +46,32 @@ def test_merged_and_gguf_of_a_run(a_run: Path, tmp_path: Path) -> None:
     output = run("gguf", str(a_run), "--system", "grounded", "--no-check", "-o", str(tmp_path / "m.gguf"))
     assert "Written to" in output and "Read back" not in output
     assert (tmp_path / "m.gguf").read_bytes()[:4] == b"GGUF"
+
+
+def test_a_runs_model_says_how_it_is_asked(a_run: Path, tmp_path: Path, tiny_model_dir: Path) -> None:
+    shutil.copytree(tiny_model_dir, a_run / "models" / "ungrounded")
+    recipe = Recipe.model_validate({"prompt": {"passage_tokens": 9}})
+    (a_run / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+    for system in ("ungrounded", "rac"):
+        run("merged", str(a_run), "--system", system, "-o", str(tmp_path / system))
+        info = model_info(tmp_path / system)
+        assert info["name"] == system and info["sees_passages"] == (system != "ungrounded") and info["merged"]
+        assert info["prompt"]["passage_tokens"] == 9 and info["trained_on"] == [recipe.data.source]
+        asker = Asker.open(str(tmp_path / system), engine="torch")
+        assert asker.tuned and asker.grounded == (system == "rac") and asker.settings == recipe.prompt
+
+
+@pytest.mark.parametrize("kind", ["merged", "adapter", "gguf"])
+@pytest.mark.parametrize("output", [".", ".."])
+def test_where_nothing_can_be_written_is_a_sentence(
+    kind: str, output: str, a_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=r"^\.\.? is |is a full model"):
+        run(kind, str(a_run), "-o", output)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

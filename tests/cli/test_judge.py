@@ -94,6 +94,31 @@ def test_the_cache_spends_nothing_twice(rac, files, server):
     assert len(server.bodies) == 46
 
 
+def test_files_of_one_system_are_neither_mixed_nor_dropped(rac, files, server):
+    """Without a system in the predictions, the name of the file is the system's."""
+    made = []
+    for seed in ("seed0", "seed1"):
+        rows = [Prediction(id=f"q{i}", question=f"Ship or film, {seed}?") for i in range(24)]
+        write_records(files / seed / "predictions.jsonl", rows)
+        made.append(files / seed / "predictions.jsonl")
+    rest = ("--examples", files / "examples.jsonl", "--model", "m", "--url", server.url, "--json")
+    result = rac("judge", *made, *rest)
+    assert result.status == 2 and "two prediction files are of a system 'predictions'" in result.err
+    assert not server.bodies, "nothing is paid for"
+    # As in rac evaluate, a second file with the system of the first goes by its own name.
+    again = files / "rac-again.jsonl"
+    again.write_bytes((files / "rac.jsonl").read_bytes())
+    result = rac("judge", files / "rac.jsonl", again, *rest)
+    assert list(json.loads(result.out)["systems"]) == ["rac", "rac-again"]
+
+
+def test_a_key_that_no_request_can_carry(rac, files, server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-é")
+    result = rac(*arguments(files, server))
+    assert result.status == 2 and "OPENAI_API_KEY has a character outside of ASCII" in result.err
+    assert "Traceback" not in result.err and "sk-é" not in result.err and not server.bodies
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
@@ -101,6 +126,7 @@ def test_the_cache_spends_nothing_twice(rac, files, server):
         (("--against", "rac", "rac"), "with itself"),
         (("--structured", "yaml"), "use schema, json or none"),
         (("--url", "ftp://x"), "no http or https address"),
+        (("--url", "http://localhost:80a/v1"), "'http://localhost:80a/v1' is no address of a server"),
         (("--system", "nobody"), "no system is called 'nobody'"),
     ],
 )

@@ -83,6 +83,16 @@ def test_a_docx_without_its_parts(folder: Path) -> None:
     assert "damaged or no DOCX" in problem(folder, "odd.docx")
 
 
+def test_a_docx_that_breaks_in_the_middle(folder: Path) -> None:
+    docx = pytest.importorskip("docx")
+    document = docx.Document()
+    document.add_heading("Fine", 1)
+    document.add_paragraph("Fine as well.")
+    document.add_heading("Odd", 1)._p.pPr.pStyle.attrib.clear()  # a style without a name
+    document.save(str(folder / "odd.docx"))
+    assert "damaged or no DOCX" in problem(folder, "odd.docx")
+
+
 def test_files_of_a_format_that_is_read_at_once_have_a_limit(folder: Path) -> None:
     (folder / "large.md").write_text("# T\n\n" + "words " * 100, encoding="utf-8")
     assert "split it" in problem(folder, "large.md", ReadOptions(whole_file_bytes=200))
@@ -225,6 +235,21 @@ def test_deeply_nested_pages_do_not_break_the_reader(folder: Path) -> None:
     report = ReadReport()
     sources = {p.source for p in read_corpus(folder, report=report)}
     assert GOOD in sources and {"deep.html", "deep.md"} == (sources - {GOOD}) | {p.file for p in report.problems}
+    (deep,) = (p.reason for p in report.problems if p.file == "deep.html")
+    assert "more than the HTML parser can take (Excessive depth in document: 2048); simplify" in deep
+
+
+@pytest.mark.parametrize(
+    "before", ["<div>" * 1_000 + "deep" + "</div>" * 1_000, "<p hidden>" + "x " * 5_500_000 + "</p>"]
+)
+def test_nothing_of_a_page_is_lost_behind_deep_or_long_elements(before: str, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(f"<body>{before}<p>behind it", encoding="utf-8")
+    assert "behind it" in list(read_corpus(tmp_path / "page.html"))[-1].text
+
+
+def test_a_fragment_of_html_that_is_nested_too_deeply(folder: Path) -> None:
+    (folder / "deep.md").write_text("<div>" * 5_000 + "deep text", encoding="utf-8")
+    assert "more than the HTML parser can take" in problem(folder, "deep.md")
 
 
 def test_a_missing_package_is_named_for_each_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,18 @@ def test_faults_become_preference_pairs() -> None:
         assert set(examples[pair.example_id].passage_ids) <= {p.id for p in pair.passages}
 
 
+def test_pairs_of_held_out_queries_are_left_out_and_counted() -> None:
+    result = bootstrap(CORPUS, SEARCHER, SETTINGS.model_copy(update={"faults_per_example": 1}), 0)
+    training = {e.id for e in result.examples if e.split == "train"}
+    assert len(training) < len(result.examples) and {p.example_id for p in result.pairs} <= training
+    left_out = {name: n for name, n in result.counts.items() if name.startswith("pairs left out: ")}
+    assert left_out["pairs left out: of validation and test queries"] > 0
+    made = result.counts.get("examples without a faulty twin", 0) + len(result.pairs) + sum(left_out.values())
+    everything = len(result.examples) + result.counts.get("examples left out: share a passage with a held-out query", 0)
+    assert made == everything
+    assert "| pairs left out: of validation and test queries |" in data_card(result, SETTINGS, 0, "mine")
+
+
 def test_near_duplicates_are_one_option() -> None:
     text = "A long text about a lake in the north that both of the two entries have in common word by word."
     twins = [

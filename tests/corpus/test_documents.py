@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from corpus_support import make_docx, make_pdf
 from rac.corpus import ReadOptions, read_corpus
 from rac.corpus.documents import prose, title_of_file
+from rac.corpus.encoding import SAMPLE
 from rac.corpus.html import text_of_fragment
 from rac.records import Passage
 
@@ -116,6 +118,9 @@ def test_html_is_what_a_reader_sees(tmp_path: Path) -> None:
         ("<p>naïve café".encode(), "naïve café"),
         ('<?xml version="1.0" encoding="utf-8"?><html><body><p>x</p></body></html>'.encode("utf-16"), "x"),
         (b'<meta charset="nonsense"><p>caf\xe9', "café"),
+        (b'<meta charset="cp1251"><p hidden>' + b"x " * SAMPLE + b"</p><p>\xe4\xe0", "да"),
+        (b'<meta charset="cp1251"><p hidden>' + b"x " * SAMPLE + "</p><p>naïve".encode(), "naïve"),
+        (b"<p hidden>" + b"x " * SAMPLE + b"</p><p>caf\xe9", "café"),
     ],
 )
 def test_html_in_other_encodings(content: bytes, text: str, tmp_path: Path) -> None:
@@ -124,8 +129,16 @@ def test_html_in_other_encodings(content: bytes, text: str, tmp_path: Path) -> N
 
 
 def test_fragments_of_html_inside_markdown() -> None:
-    assert text_of_fragment("<div align=center><b>Big</b> news</div><script>x</script>") == "Big news"
-    assert text_of_fragment("<!-- nothing -->") == ""
+    path = Path("x.md")
+    assert text_of_fragment("<div align=center><b>Big</b> news</div><script>x</script>", path) == "Big news"
+    assert text_of_fragment("<!-- nothing -->", path) == ""
+
+
+def test_tags_inside_a_line_of_markdown_part_words_as_on_a_page(tmp_path: Path) -> None:
+    text = "# A<br/>B\n\nred<br>green <b>b</b>lue<BR />H<sub>2</sub>O<p>end</p>.\n\n| a |\n|---|\n| one<br>two |\n"
+    (tmp_path / "x.md").write_text(text, encoding="utf-8")
+    (passage,) = read_corpus(tmp_path)
+    assert passage.title == "A B" and passage.text == "red green blue H2O end .\n\na\n\none two"
 
 
 def test_underlined_lines_are_headings_of_plain_text(tmp_path: Path) -> None:
@@ -156,6 +169,48 @@ def test_docx_headings_and_tables(tmp_path: Path) -> None:
     assert (lead.title, lead.text) == ("Handbook", "What everybody should know.")
     assert (holidays.title, holidays.description) == ("Holidays", "Handbook")
     assert holidays.text == "Thirty days a year.\n\nDays\n\nBerlin | 30"
+
+
+def docx_of(path: Path, body: str) -> None:
+    """Write a document with this XML in its body; without namespaces: ``<p><r><t>word</t></r></p>``."""
+    docx = pytest.importorskip("docx")
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+
+    document = docx.Document()
+    prefixed = re.sub(r"(</?)(\w)", r"\1w:\2", re.sub(r" (\w+)=", r" w:\1=", body))
+    for number, element in enumerate(list(parse_xml(f"<w:body {nsdecls('w')}>{prefixed}</w:body>"))):
+        document.element.body.insert(number, element)
+    document.save(str(path))
+
+
+def words_in_docx(*texts: str) -> str:
+    return "".join(f"<r><t>{text}</t></r>" for text in texts)
+
+
+def test_docx_content_controls_and_tracked_changes(tmp_path: Path) -> None:
+    word = words_in_docx
+    body = (
+        f"<sdt><sdtPr/><sdtContent><p><pPr><pStyle val='Heading1'/></pPr>{word('Cover')}</p><sdt><sdtContent>"
+        f"<p>{word('inner')}</p></sdtContent></sdt></sdtContent></sdt>"
+        f"<p>{word('a')}<ins id='1'>{word('b')}<del id='2'><r><delText>x</delText></r></del></ins>"
+        f"<del id='3'><r><delText>y</delText></r></del><moveFrom id='4'>{word('z')}</moveFrom>"
+        f"<moveTo id='5'>{word('c')}</moveTo><hyperlink><ins id='6'>{word('d')}</ins></hyperlink>"
+        f"<sdt><sdtContent>{word('e')}</sdtContent></sdt><smartTag>{word('f')}</smartTag></p>"
+        f"<tbl><sdt><sdtContent><tr><sdt><sdtContent><tc><p>{word('g')}</p></tc></sdtContent></sdt>"
+        f"<tc><p>{word('h')}</p><tbl><tr><tc><p>{word('i')}</p></tc></tr></tbl></tc></tr></sdtContent></sdt></tbl>"
+    )
+    docx_of(tmp_path / "d.docx", body)
+    (passage,) = read_corpus(tmp_path / "d.docx")
+    assert passage.title == "Cover" and passage.text == "inner\n\nabcdef\n\ng | h i"
+
+
+def test_docx_with_a_merged_cell_that_has_none_above(tmp_path: Path) -> None:
+    merged = "<tcPr><vMerge/></tcPr>"
+    rows = [f"<tr><tc>{merged}<p/></tc><tc><p>{words_in_docx(text)}</p></tc></tr>" for text in ("one", "two")]
+    docx_of(tmp_path / "d.docx", f"<tbl>{''.join(rows)}</tbl>")
+    (passage,) = read_corpus(tmp_path / "d.docx")
+    assert passage.text == "one\n\ntwo"
 
 
 def test_long_documents_are_cut_and_short_ones_are_not(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rac.corpus import ReadReport, read_corpus
-from rac.corpus.encoding import decode_pieces, detect
+from rac.corpus.encoding import SAMPLE, decode_pieces, decode_whole, detect
 from rac.errors import DataError
 
 RUSSIAN = "Привет, мир. Это простой текст на русском языке, чтобы было что узнавать. " * 3
@@ -32,6 +32,25 @@ JAPANESE = "これは日本語の文章です。文字コードを判別する�
 def test_encodings_are_detected(raw: bytes, text: str, tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes(raw)
     assert [p.text for p in read_corpus(tmp_path / "t.txt")] == [text]
+
+
+@pytest.mark.parametrize("before", [SAMPLE - 1, SAMPLE, 3 * SAMPLE, 10 * SAMPLE - 1])
+@pytest.mark.parametrize(
+    ("raw", "text", "name"),
+    [
+        (RUSSIAN.encode("cp1251"), RUSSIAN, "cp1251"),
+        ("naïve".encode() * 40_000, "naïve" * 40_000, "utf-8"),
+        (b"\xe9t\xe9", "été", "cp1252"),
+        ("\ufeffné".encode(), "\ufeffné", "utf-8"),
+    ],
+)
+def test_a_long_beginning_in_ascii_decides_nothing(
+    before: int, raw: bytes, text: str, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "t.txt").write_bytes(b"a" * before + raw)
+    pieces = list(decode_pieces(tmp_path / "t.txt", 3 * SAMPLE))
+    assert "".join(piece for piece, _ in pieces) == "a" * before + text and pieces[-1][1].name == name
+    assert decode_whole(tmp_path / "t.txt", 1 << 30)[1].name == name
 
 
 def test_foreign_encodings_are_reported(tmp_path: Path) -> None:

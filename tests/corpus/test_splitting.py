@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections.abc import Callable, Sized
+from typing import SupportsIndex
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rac.corpus.splitting import count_tokens, sentences, split_corpus, split_document
+from rac.corpus.splitting import _END, _ends_sentence, _fit, count_tokens, sentences, split_corpus, split_document
 from rac.errors import UserError
 from rac.records import Passage
 
@@ -112,6 +115,58 @@ def test_splitting_loses_nothing_and_keeps_its_promises(text: str, budget: int, 
         for before, after in itertools.pairwise(passages):
             assert count_tokens(text[after.start : before.end]) <= overlap
     assert len({p.id for p in passages}) == len(passages)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(ALPHABET, max_size=120).map("".join), st.integers(1, 12), st.sampled_from([count_tokens, len, str.split])
+)
+def test_places_are_those_of_the_plain_rules(text: str, budget: int, counter: Callable[[str], Sized | int]) -> None:
+    def count(piece: str) -> int:
+        counted = counter(piece)
+        return counted if isinstance(counted, int) else len(counted)
+
+    plain = re.compile(_END.pattern.removeprefix("(?<![.!?…])"))
+    assert [m.span() for m in plain.finditer(text)] == [m.span() for m in _END.finditer(text)]
+    for match in plain.finditer(text):
+        following = text[match.end() :].lstrip()[:1]
+        if match.group()[0] in ".!?…" and following.islower():
+            assert not _ends_sentence(text, match)
+    start, expected = 0, []
+    if count(text) <= budget:
+        expected, start = [(0, len(text), count(text))], len(text)
+    ends = [match.end() for match in re.finditer(r"\w+|[^\w\s]", text)]
+    while start < len(text):
+        behind = [end for end in ends if end > start]
+        fitting = [end for end in behind if count(text[start:end]) <= budget]
+        cut = max([*fitting, *behind[:1]], default=len(text))
+        expected.append((start, cut, count(text[start:cut])))
+        start = cut + len(text[cut:]) - len(text[cut:].lstrip())
+    assert list(_fit(text, (0, len(text)), budget, count)) == expected
+
+
+def test_long_texts_are_not_gone_through_again_for_every_piece() -> None:
+    counted = 0
+
+    def count(text: str) -> int:
+        nonlocal counted
+        counted += len(text)
+        return count_tokens(text)
+
+    text = "word " * 20_000  # one sentence in 1,000 pieces
+    assert len(split_document(Passage(id="d", text=text), 20, 0, count=count)) == 1_000
+    assert counted < 20 * len(text)
+
+    class Text(str):
+        copied = 0
+
+        def __getitem__(self, key: SupportsIndex | slice) -> str:
+            found = super().__getitem__(key)
+            Text.copied += len(found)
+            return found
+
+    text = Text("Aa bb. " * 5_000)
+    assert len(sentences(text)) == 5_000 and Text.copied < 2 * len(text)
 
 
 def test_a_corpus_is_streamed() -> None:

@@ -47,6 +47,28 @@ def test_a_huge_field_ends_its_file_and_keeps_what_came_before(tmp_path: Path) -
         list(read_corpus(tmp_path / "a.csv"))
 
 
+def test_an_unpaired_quote_is_named_with_the_line_where_its_row_begins(tmp_path: Path) -> None:
+    rows = '\nid,text\n1,"two\nlines"\n2,"never closed\n3,lost\n4,lost as well\n'
+    (tmp_path / "a.csv").write_text(rows, encoding="utf-8")
+    report = ReadReport()
+    assert [p.text for p in read_corpus(tmp_path, report=report)] == ["two\nlines"]
+    (problem,) = report.problems
+    assert problem.passages == 1 and problem.reason.startswith("line 5: row 2 cannot be read")
+    (tmp_path / "a.csv").write_text('id,text\n1,x\n2,"closed" early\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"line 3: row 2 cannot be read .*check its quotes"):
+        list(read_corpus(tmp_path / "a.csv"))
+
+
+def test_quotes_of_a_tsv_are_text_unless_they_close_on_their_line(tmp_path: Path) -> None:
+    rows = 'id\ttext\n1\t"never closed\n2\t"Hello," he said\n3\t"a ""quoted""\tfield"\n4\t5" pipe\n\n5\tlast\n'
+    (tmp_path / "a.tsv").write_text(rows, encoding="utf-8")
+    texts = [p.text for p in read_corpus(tmp_path / "a.tsv")]
+    assert texts == ['"never closed', '"Hello," he said', 'a "quoted"\tfield', '5" pipe', "last"]
+    (tmp_path / "a.tsv").write_text("id\ttext\n1\tx\n2\t" + "y" * (LONGEST_FIELD + 1) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"line 3: row 2 cannot be read .*field limit"):
+        list(read_corpus(tmp_path / "a.tsv"))
+
+
 def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,text\n", encoding="utf-8")
     with pytest.raises(DataError, match="no row with text"):

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from rac.errors import UserError
 from rac.generation.candidates import Candidate, GenerationCancelled
-from rac.generation.openai import OpenAIGenerator, _retry_after
+from rac.generation.openai import AccessError, OpenAIGenerator, _retry_after
 from rac.generation.openai_budget import BackendError, BudgetError
 from rac.generation.openai_settings import OpenAIServer
 
@@ -230,6 +231,31 @@ def test_one_failed_item_leaves_the_others(fake: FakeServer) -> None:
         assert isinstance(found, list) and found[0].text == f"q{index}?"
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refused_key_or_model_ends_asking_at_once(fake: FakeServer, status: int) -> None:
+    fake.script = lambda body, number: (status, {}, '{"message": "no"}') if number else echo(body, number)
+    seen: list[int] = []
+    with generator(fake, concurrency=1) as asking, pytest.raises(AccessError, match=f"status {status}"):
+        seen.extend(index for index, _ in asking.ask([chat(f"q{i}") for i in range(20)]))
+    assert seen == [0] and len(fake.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [("sk-ключ", "character outside of ASCII at place 4 of 7"), ("sk-1\n", "white space at place 5")],
+)
+def test_a_key_that_no_request_can_carry(key: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", key)
+    with pytest.raises(UserError, match=rf"MY_KEY has (a )?{message}") as caught:
+        OpenAIGenerator(OpenAIServer(model="m", api_key_variable="MY_KEY"))
+    assert key.strip() not in str(caught.value)
+
+
+def test_a_host_that_only_the_client_refuses() -> None:
+    with pytest.raises(UserError, match="'http://☃/v1' is no address of a server"):
+        OpenAIGenerator(OpenAIServer(url="http://☃/v1", model="m"))
+
+
 def test_the_token_budget_is_never_passed(fake: FakeServer) -> None:
     fake.script = lambda body, number: completion("A?", usage={"prompt_tokens": 30, "completion_tokens": 10})
     with generator(fake, budget_tokens=200, concurrency=3) as asking:
@@ -326,6 +352,12 @@ def test_null_content_is_an_empty_question(fake: FakeServer) -> None:
     ("wrong", "message"),
     [
         ({"url": "file:///etc/passwd"}, "no http"),
+        ({"url": "http://localhost:80a/v1"}, r"'http://localhost:80a/v1' is no address .*80a.*; give one such as http"),
+        ({"url": "http://localhost:99999/v1"}, "is no address of a server"),
+        ({"url": "http:///v1"}, "it names no host"),
+        ({"url": "http://[::1/v1"}, "is no address of a server"),
+        ({"url": "http://local host/v1"}, "white space"),
+        ({"url": "http://a/v1\n"}, "white space or control characters"),
         ({"budget_cost": 1.0}, "needs input_price"),
         ({"model": ""}, "model"),
         ({"api_key": "sk-1"}, "api_key"),

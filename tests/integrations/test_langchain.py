@@ -85,6 +85,26 @@ def test_without_two_supported_options_the_graph_goes_on_without_asking() -> Non
     assert len(state["documents"]) == 3
 
 
+@pytest.mark.parametrize("answered", [True, False])
+def test_another_query_on_the_thread_is_asked_over_its_own_documents(answered: bool) -> None:
+    retriever = Listed()
+    graph = clarification_graph(asker_of(Says()), retriever).compile(checkpointer=InMemorySaver())
+    graph.invoke({"query": "mercury"}, THREAD)
+    if answered:
+        assert graph.invoke(Command(resume="the first one"), THREAD)["option"] is not None
+    state = graph.invoke({"query": "jaguar"}, THREAD)
+    assert retriever.queries[-1] == "jaguar"
+    assert state["__interrupt__"][0].value["query"] == "jaguar"
+    assert (state["answer"], state["option"], state["rewritten_query"]) == (None, None, "jaguar")
+    graph.invoke(Command(resume="the first one"), THREAD)
+    asked = len(retriever.queries)
+    given = documents_of([Passage.model_validate(p) for p in D[:2]])
+    state = graph.invoke({"query": "mercury", "documents": given}, THREAD)
+    assert len(retriever.queries) == asked and state["documents"] == given, "documents that come with a query are used"
+    state = graph.invoke({"query": "puma"}, THREAD)
+    assert retriever.queries[-1] == "puma" and len(state["documents"]) == 3
+
+
 def test_as_a_node_of_a_larger_graph_with_documents_given_and_the_askers_own_index() -> None:
     class State(ClarificationState, total=False):
         final: str

@@ -177,6 +177,35 @@ def test_a_refused_key_stops_everything(serve, monkeypatch):
     assert server.headers[0]["Authorization"] == "Bearer secret-key"
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_no_access_stops_everything_at_once(serve, status):
+    server = serve(lambda body, n: (status, "no"))
+    with asker(server, concurrency=1) as judge, pytest.raises(UserError, match=f"status {status}"):
+        judge_questions([f"{GOOD} {i}" for i in range(9)], ["luna"] * 9, [D] * 9, judge)
+    assert len(server.bodies) == 1
+
+
+def test_what_is_always_refused_counts_for_its_item_only(serve, tmp_path):
+    def script(body, n):
+        return (400, "context is too long") if "opera" in asked(body)["question"] else (200, grades())
+
+    server = serve(script)
+    # The second time, what is refused is all that is left to ask.
+    for _ in range(2):
+        with asker(server, cache=tmp_path / "replies.sqlite") as judge:
+            bad, good = judge_questions([BAD, GOOD], ["luna"] * 2, [D] * 2, judge)
+        assert good.faithfulness == 1.0
+        assert bad.faithfulness is None
+        assert bad.reason.startswith("no-reply: ") and "context is too long" in bad.reason
+    assert len(server.bodies) == 3
+
+
+def test_a_server_that_refuses_every_item_is_said(serve):
+    server = serve(lambda body, n: (400, "response_format is unknown"))
+    with asker(server) as judge, pytest.raises(UserError, match="response_format is unknown"):
+        judge_questions([GOOD, BAD], ["luna"] * 2, [D] * 2, judge)
+
+
 def test_a_server_that_never_answers_is_said(serve):
     server = serve(lambda body, n: (500, "broken"))
     with asker(server) as judge, pytest.raises(UserError, match="status 500"):

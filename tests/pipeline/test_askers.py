@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,39 @@ def test_a_server_that_refuses_ends_the_stage_with_its_reason(tmp_path: Path, ti
     server = ChatServer(lambda body, number: (401, "who are you"))
     try:
         run = run_of(tmp_path, tiny_model_dir, openai={"url": server.url, "model": "m"})
-        with pytest.raises(BackendError, match=r"2 of 2 requests failed.*OPENAI_API_KEY"):
+        with pytest.raises(BackendError, match=r"status 401 \(who are you\).*OPENAI_API_KEY"):
             open_asker(run, SYSTEMS["openai"])(ITEMS)
+    finally:
+        server.close()
+
+
+def test_a_prompt_that_a_server_always_refuses_leaves_its_own_question_empty(
+    tmp_path: Path, tiny_model_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("httpx2")
+    refused, status = {"Mercury", "Java"}, 400
+
+    def script(body: dict[str, Any], number: int) -> tuple[int, str]:
+        query = body["messages"][-1]["content"].split("Query: ")[1]
+        return (status, "filtered") if query in refused else (200, f"About {query}?")
+
+    server = ChatServer(script)
+    third = [(EXAMPLES[2], list(EXAMPLES[2].passages))]
+    try:
+        run = run_of(tmp_path, tiny_model_dir, openai={"url": server.url, "model": "m", "retries": 0})
+        ask = open_asker(run, SYSTEMS["openai"])
+        with caplog.at_level(logging.WARNING, "rac"):
+            assert ask(ITEMS) == ["About Dune?", ""]
+            assert ask(third) == [""], "it answers others, so the stage goes on"
+        first, second = (record.getMessage() for record in caplog.records)
+        assert first.startswith("1 of 2 requests so far were refused") and "(filtered)" in first
+        assert second.startswith("2 of 3 ")
+        with pytest.raises(BackendError, match=r"all of 1 requests were refused.*filtered"):
+            open_asker(run, SYSTEMS["openai"])(third)
+        # What may pass is no refusal: the stage ends and can be resumed.
+        status = 503
+        with pytest.raises(BackendError, match="status 503"):
+            ask(ITEMS)
     finally:
         server.close()
 

@@ -14,8 +14,9 @@ from rac.pipeline.data import data_stage, index_stage, load_examples, load_retri
 from rac.pipeline.pooling import pool
 from rac.pipeline.predictions import predict_stages
 from rac.pipeline.run_directory import RunDirectory
+from rac.pipeline.sources import corpus_passages
 from rac.pipeline.splitting import evaluation_only, split_examples
-from rac.records import ClarificationExample, Prediction
+from rac.records import ClarificationExample, Passage, Prediction
 from sources_support import examples, ids, recipe, source
 
 
@@ -95,6 +96,14 @@ def test_joint_training_retrieves_from_each_sources_own_corpus_and_evaluates_the
         assert all(p.id[0] in corpus for p in passages)
     evaluated = ids(load_examples(alone, "evaluation"))
     assert {i: retrieved[i] for i in evaluated} == {i: load_retrieved(alone)[i] for i in evaluated}
+
+
+def test_parts_of_a_folder_that_number_their_own_passages_are_refused(tmp_path: Path) -> None:
+    for name, text in (("train", "x"), ("test", "y")):
+        passage = Passage(id="p1", text=text)
+        source(tmp_path / f"{name}.jsonl", [ClarificationExample(id=name, query="q", passages=(passage,))])
+    with pytest.raises(UserError, match="example 'test' and example 'train' have different passages with the id 'p1'"):
+        corpus_passages(recipe({"source": str(tmp_path)}))
 
 
 def test_two_sources_with_one_id_are_refused(tmp_path: Path) -> None:

@@ -116,6 +116,17 @@ def test_orders_that_are_not_significant_are_said(html, report_data):
         assert f"{row['a']} – {row['b']} (p = " in html
 
 
+def test_pairs_that_could_not_be_tested_are_counted_as_such(report_data):
+    main = report_data.tables[0]
+    first = main.comparisons[0]
+    blank = [{**row, "p": None, "p_holm": None, "significant": False} for row in main.comparisons]
+    some = [{**first, "p": 0.01, "p_holm": 0.01, "significant": True}, *blank[1:]]
+    html = render_report(dataclasses.replace(report_data, tables=[dataclasses.replace(main, comparisons=some)]))
+    same = sum(row["metric"] in ("headline", "faith", "hallucinated") for row in some)
+    assert f"Which orders of two systems are significant: 1 of 1, {same - 1} not tested" in html
+    assert "not significantly worse than the best" not in html and 'class="unsure"' not in html
+
+
 def test_best_is_bold_and_its_equals_are_marked(page, html):
     assert html.count('<td class="best">') == 2 * 5  # two tables, five metrics with a direction
     assert "≈" in html

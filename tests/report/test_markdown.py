@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rac.report.data import MetricInfo, Table, best_systems, format_p, format_value, order_statement
+from rac.report.data import MetricInfo, Table, best_systems, format_p, format_value, order_statement, plain
 from rac.report.markdown import escape, metrics_table, render_markdown, write_markdown
 
 
@@ -46,6 +46,13 @@ def test_best_and_those_not_told_apart_from_it():
     assert best_systems(TABLE, MetricInfo("faith", better="")) == (None, set())
 
 
+def test_a_pair_that_could_not_be_tested_is_not_called_level():
+    untested = Table("t", TABLE.systems, [row("ba|se", "rac", 0.2, False), row("rac", "gold", None, False)])
+    assert best_systems(untested, FAITH) == ("rac", {"ba|se"})
+    lines = metrics_table(untested, [FAITH]).splitlines()
+    assert "≈" in lines[2] and "≈" not in lines[4]
+
+
 def test_statements_of_order():
     assert order_statement(TABLE, FAITH) == "the order is NOT significant for 1 of 3 pairs: rac – gold (p = 0.400)."
     sure = Table("t", TABLE.systems, [row("a", "b", 0.001, True)])
@@ -73,6 +80,21 @@ def test_the_whole_page_has_tables_statements_and_examples(report_data, tmp_path
     assert "## Questions of" not in render_markdown(report_data, examples=0)
     write_markdown(tmp_path / "r.md", report_data)
     assert (tmp_path / "r.md").read_text(encoding="utf-8") == text
+
+
+def test_no_control_character_and_every_ordinary_one_is_kept():
+    assert escape("a\x1b[31mb\x07\x9bc\u202ed\ud800") == "a \\[31mb c d"
+    for text in (
+        "Café naïve ångström",
+        "Αθήνα",
+        "東京 駅",
+        "1990–1995 — “x”",
+        "می\u200cخواهم",
+        "👩\u200d🚀",
+        "co\xadop",
+    ):
+        assert escape(text) == plain(text) == text
+    assert plain("10\xa0km") == "10\xa0km" and escape("10\xa0km") == "10 km"
 
 
 @settings(max_examples=80, deadline=None)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -181,6 +182,15 @@ def test_another_model_is_refused(
     monkeypatch.setattr("rac.retrieval.dense.bi_encoder", lambda name, max_tokens=None: changed)
     with pytest.raises(UserError, match="gives other vectors than when the index was built"):
         open_index(tmp_path / "i").search_batch(["x"], 1)
+
+
+def test_vectors_of_two_models_are_not_mixed(passages: list[Passage], tmp_path: Path, encoder: Any) -> None:
+    index = build_index(passages[:4], IndexSettings(strategy="hybrid"), tmp_path / "i")
+    encoder.salt = "another"
+    for change in (lambda: index.add(passages[4:]), lambda: index.delete(["film"])):
+        with pytest.raises(UserError, match="gives other vectors than when the index was built"):
+            change()
+    assert len(index) == 4 and not list((tmp_path / "i").glob(".update-*"))
 
 
 def test_the_same_corpus_gives_the_same_bytes(passages: list[Passage], tmp_path: Path, encoder: object) -> None:

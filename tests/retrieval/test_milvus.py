@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rac.errors import UserError
 from rac.records import Passage
 from rac.retrieval import Index, IndexSettings, build_index, open_index
+from rac.retrieval.milvus_encoders import MilvusEncoders
 
 pytestmark = pytest.mark.extra
 
@@ -20,6 +22,16 @@ def _one_encoder(encoder: object, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def settings(**changes: object) -> IndexSettings:
     return IndexSettings.model_validate({"strategy": "milvus", "parts": ("bm25",), **changes})
+
+
+def test_another_model_is_refused_every_time_it_is_asked(encoder: Any) -> None:
+    chosen = settings(parts=("dense",))
+    header = MilvusEncoders(chosen).header()
+    encoder.salt = "another"
+    opened = MilvusEncoders(chosen, header)
+    for _ in range(2):  # the second time it had been taken for the right one
+        with pytest.raises(UserError, match="gives other vectors"):
+            opened.fill([{}], ["text"])
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,8 @@ def test_another_sparse_model_is_refused(tiny: Path, passages: list[Passage], tm
     sparse_encoder.cache_clear()
     with pytest.raises(UserError, match="gives other vectors"):
         open_index(tmp_path / "i").search_batch(["x"], 1)
+    with pytest.raises(UserError, match="gives other vectors"):
+        open_index(tmp_path / "i").delete([passages[0].id])
 
 
 @pytest.mark.parametrize("fields", ["title+text", "facets"])

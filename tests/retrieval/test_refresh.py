@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,8 @@ from rac.corpus import ReadOptions, plaintext, read_corpus
 from rac.corpus.manifest import FILE
 from rac.errors import DataError, UserError
 from rac.records import Passage
-from rac.retrieval import IndexSettings, open_index
+from rac.retrieval import IndexSettings, generations, open_index
+from rac.retrieval.encoders import PROBE
 from rac.retrieval.local import LocalIndex
 from rac.retrieval.refresh import Refreshed, index_corpus
 
@@ -224,6 +227,78 @@ def test_records_with_ids_that_are_kept_are_left_out(folder: Path) -> None:
     put(folder / "s.jsonl", '{"id": "1", "text": "again"}\n{"id": "2", "text": "two"}\n')
     report = refresh(folder).report
     assert passages(folder)["1"] == "one" and "2" in passages(folder) and report.problems[0].file == "s.jsonl"
+
+
+def test_records_left_out_for_an_id_come_back_when_its_owner_goes(folder: Path) -> None:
+    def put_records(name: str, *ids: int) -> None:
+        put(folder / f"{name}.jsonl", "".join(f'{{"id": "{n}", "text": "{name} {n}"}}\n' for n in ids))
+
+    for file in folder.iterdir():
+        file.unlink()
+    put_records("a", 1, 2)
+    put_records("b", 2, 3)
+    put_records("c", 4)
+    refresh(folder)
+    (folder / "a.jsonl").unlink()
+    assert "1 changed, 1 removed, 1 unchanged" in refresh(folder).note
+    assert passages(folder) == {"2": "b 2", "3": "b 3", "4": "c 4"}
+    # An owner that is kept is known as well.
+    put_records("d", 4, 5)
+    refresh(folder)
+    assert passages(folder)["4"] == "c 4"
+    (folder / "c.jsonl").unlink()
+    refresh(folder)
+    assert passages(folder) == {"2": "b 2", "3": "b 3", "4": "d 4", "5": "d 5"}
+
+
+def test_new_settings_of_searching_are_stored_without_reading_or_encoding(
+    folder: Path, read: list[str], encoder: Any
+) -> None:
+    hybrid = IndexSettings(strategy="hybrid")
+    refresh(folder, settings=hybrid)
+    generation = (folder.parent / "i" / "current").read_text()
+    read.clear()
+    encoder.seen.clear()
+    changed = hybrid.model_copy(update={"diversify": "mmr", "weights": {"dense": 2.0}})
+    done = refresh(folder, settings=changed)
+    assert done.note == (
+        "unchanged: 3 files, nothing was read again; new settings of searching are stored: diversify, weights"
+    )
+    assert read == [] and set(encoder.seen) <= {PROBE} and done.index.settings == changed
+    opened = open_index(folder.parent / "i", verify=True)
+    assert opened.settings == changed and (folder.parent / "i" / "current").read_text() == generation
+    assert refresh(folder, settings=changed).note == "unchanged: 3 files, nothing was read again"
+
+
+def test_settings_are_not_stored_while_another_process_builds(folder: Path) -> None:
+    refresh(folder)
+    changed = IndexSettings(diversify="mmr")
+    index = open_index(folder.parent / "i", changed)
+    assert isinstance(index, LocalIndex)
+    with generations.new_generation(folder.parent / "i") as new:
+        with pytest.raises(UserError, match="another process is building"):
+            refresh(folder, settings=changed)
+        shutil.copytree(index.opened.folder, new, dirs_exist_ok=True)
+    with pytest.raises(UserError, match="built anew by another process meanwhile"):
+        generations.publish_settings(index.path, index.opened.folder, {})
+
+
+@pytest.mark.parametrize("changes", [True, False])
+def test_another_model_under_the_same_name_builds_it_anew(
+    changes: bool, folder: Path, read: list[str], encoder: Any
+) -> None:
+    dense = IndexSettings(strategy="dense", fields="text")
+    refresh(folder, settings=dense)
+    encoder.salt = "another"
+    read.clear()
+    if changes:
+        put(folder / "b.txt", "bees in hives")
+    assert "its model gives other vectors than when it was built" in refresh(folder, settings=dense).note
+    assert read == ["a.txt", "b.txt", "c.txt"]
+    index = open_index(folder.parent / "i")
+    for query in ("apples in autumn", "cats on roofs"):
+        (hit,) = index.search_batch([query], 1)[0]
+        assert hit.passage.text == query and hit.score == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_single_file_and_a_damaged_manifest(folder: Path) -> None:

@@ -31,6 +31,7 @@ def test_assignments_are_read_as_yaml() -> None:
         ("b=2", "b = 2 cannot be used"),
         ("language=klingon", "language = 'klingon' cannot be used"),
         ("k1=[", "not valid YAML"),
+        ("model=2024-13-45", "the value is not valid YAML; put it in quotes"),
     ],
 )
 def test_what_cannot_be_is_refused(assignment: str, message: str) -> None:

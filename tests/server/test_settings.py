@@ -35,6 +35,10 @@ def test_file_then_set_then_flags(tmp_path: Path) -> None:
         ("security:\n  cors_origins: ['*']\n", r"line 2.*'\*' is no origin"),
         ("n: 30\n", r"line 1, field 'n': n: 30 is more than limits.candidates"),
         ("port: 0\nworkers: 2\n", r"port: 0 takes a free port"),
+        (
+            "openai: {model: m, url: 'http://x/v1',\n  timout: 3}\n",
+            r"line 2, field 'openai.timout': unknown key; did you mean 'timeout'",
+        ),
         ("openai: {model: m, url: 'ftp://x'}\n", r"no http or https address"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -167,9 +167,11 @@ class Benchmark:
                     f"holds no file of {self.info.name}, which is not fetched: get it from {self.info.url} and put it "
                     f"there as {' or '.join(path for _, path in self.info.by_hand)}",
                 )
-            parts = [reader(directory, name, counts) for name in present]
-            corpus = {p.id: p for _, passages in parts for p in passages}
-            return [e for examples, _ in parts for e in examples], list(corpus.values())
+            parts = [(name, *reader(directory, name, counts)) for name in present]
+            every = [example for _, some, _ in parts for example in some]
+            # Carried passages come first, so that an error names examples where it can.
+            owned = [*carried(every), *((f"split '{name}'", p) for name, _, passages in parts for p in passages)]
+            return every, distinct_passages(owned, self.info.name)
         carved = self.info.carved
         examples, corpus_list = reader(directory, "all" if base in dict(carved) else base, counts)
         if carved and base not in by_hand:
@@ -178,6 +180,35 @@ class Benchmark:
                 counts["examples of the other splits (not asked for)"] = sum(e.split != base for e in examples)
                 examples = [e for e in examples if e.split == base]
         return examples, corpus_list
+
+
+def carried(examples: Iterable[ClarificationExample]) -> Iterator[tuple[str, Passage]]:
+    """Yield every passage that examples carry, with the words that name its example."""
+    for example in examples:
+        owner = f"example '{example.id}'" + (f" of split '{example.split}'" if example.split else "")
+        for passage in example.passages:
+            yield owner, passage
+
+
+def distinct_passages(owned: Iterable[tuple[str, Passage]], source: Path | str) -> list[Passage]:
+    """Return passages as a corpus: each id once, in the order of their first appearance.
+
+    Args:
+        owned: Passages with what they are of, see ``carried``.
+        source: What they were read from, for the error.
+
+    Raises:
+        UserError: if an id has two titles or texts: one passage would take the other's place in silence.
+    """
+    first: dict[str, tuple[str, Passage]] = {}
+    for owner, passage in owned:
+        before, known = first.setdefault(passage.id, (owner, passage))
+        if (known.title, known.text) != (passage.title, passage.text):
+            raise UserError(
+                f"{source}: {before} and {owner} have different passages with the id '{passage.id}', so a corpus could "
+                "hold only one of them; give every passage an id of its own, such as the example's id before it"
+            )
+    return [passage for _, passage in first.values()]
 
 
 _KEEP = frozenset({"examples", "corpus passages"})

@@ -15,6 +15,7 @@ from rac.benchmarks.text import squeeze, stable_id
 from rac.errors import DataError, UserError, did_you_mean
 from rac.files import iterate_json_lines, read_text
 from rac.records import ClarificationExample, Passage
+from rac.settings import parse_yaml
 
 _LONGEST_LIST = 1_000_000
 
@@ -191,7 +192,7 @@ def read_column_map(path: Path | str) -> ColumnMap:
 
     text = read_text(path)
     try:
-        values = yaml.safe_load(text)
+        values = parse_yaml(text)
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         problem = f"is not valid YAML ({getattr(error, 'problem', error)})"

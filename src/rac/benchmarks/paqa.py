@@ -19,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 from rac.benchmarks.ambignq import question_group
-from rac.benchmarks.base import Benchmark, BenchmarkInfo
+from rac.benchmarks.base import Benchmark, BenchmarkInfo, carried, distinct_passages
 from rac.benchmarks.column_settings import ColumnMap
 from rac.benchmarks.columns import read_mapped
 from rac.benchmarks.sources import read_table
@@ -57,8 +57,7 @@ def _read(
     counts.update(found_counts)
     if not columns.group:
         examples = [e.model_copy(update={"group": question_group(e.query)}) for e in examples]
-    corpus = {p.id: p for e in examples for p in e.passages}
-    return examples, list(corpus.values())
+    return examples, distinct_passages(carried(examples), path)
 
 
 BENCHMARK = Benchmark(INFO, _read, takes_columns=True)

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from rac.benchmarks import READERS, load
-from rac.benchmarks.base import BenchmarkData, BenchmarkInfo
+from rac.benchmarks.base import BenchmarkData, BenchmarkInfo, carried, distinct_passages
 from rac.benchmarks.column_settings import ColumnMap
 from rac.benchmarks.columns import read_mapped
 from rac.benchmarks.fetch import default_directory, is_present, mirror_directory
@@ -45,7 +45,8 @@ def read_source(
         The data, and the benchmark's description (None for a file).
 
     Raises:
-        UserError: for a source that is neither, a table without a map, or an unknown split.
+        UserError: for a source that is neither, a table without a map, an unknown split, or examples that give one
+            passage id to different passages.
         DataError: for broken files.
     """
     name = source.lower()
@@ -76,8 +77,7 @@ def read_source(
             raise UserError(f"{path} has no split '{split}'; {advice}")
         examples = [e for e in examples if e.split == split]
         counts["examples of this split"] = len(examples)
-    corpus = {p.id: p for e in examples for p in e.passages}
-    return BenchmarkData(examples, list(corpus.values()), counts), None
+    return BenchmarkData(examples, distinct_passages(carried(examples), path), counts), None
 
 
 def read_present(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -20,7 +21,7 @@ def export_model(kind: str, source: str, output: Path, system: str | None, dtype
     Args:
         kind: One of ``MODEL_FORMATS``.
         source: A run directory, a model or adapter folder, a hub id or ``embedded``.
-        output: The file (gguf) or folder.
+        output: The file (gguf; an existing one is replaced) or folder (only an earlier export is replaced).
         system: Which model of a run; the last one trained if None.
         dtype: Of the weights; f16 (gguf) or float32 (merged) if None.
         check: Compare a GGUF file's greedy output, read back and, where it is installed, in llama.cpp.
@@ -28,16 +29,16 @@ def export_model(kind: str, source: str, output: Path, system: str | None, dtype
     from rac.models_export import export_adapter, export_gguf, export_merged
 
     logging.getLogger("gguf").setLevel(logging.WARNING)
-    model = _find(source, system)
+    model, info = _find(source, system)
     if kind == "adapter":
         if dtype is not None:
             raise UserError("an adapter is written as it is, so --dtype says nothing: leave it out")
-        export_adapter(model, output)
+        export_adapter(model, output, info=info)
     elif kind == "merged":
         known = ("float32", "bfloat16", "float16")
         if dtype is not None and dtype not in known:
             raise UserError(f"--dtype {dtype} is no type of merged weights: give {', '.join(known)}")
-        export_merged(model, output, dtype=dtype or "float32")
+        export_merged(model, output, dtype=dtype or "float32", info=info)
     else:
         types = {"f32": "f32", "f16": "f16", "q8_0": "q8_0"}
         if (dtype or "f16") not in types:
@@ -52,15 +53,16 @@ def export_model(kind: str, source: str, output: Path, system: str | None, dtype
     typer.echo(f"Written to {output}")
 
 
-def _find(source: str, system: str | None) -> str | Path:
-    """Return the model that is meant: of a run the one named, else the last one trained."""
+def _find(source: str, system: str | None) -> tuple[str | Path, dict[str, Any]]:
+    """Return the model that is meant (of a run the named one, else the last trained), and what the run knows of it."""
     run = Path(source)
     if not (run / "run.json").exists():
         if system is not None:
             raise UserError(
                 f"--system {system} names a model of a run, and '{source}' is no run directory: leave it out"
             )
-        return source
+        return source, {}
+    from rac.models_export import run_model_info
     from rac.pipeline.models import model_folder
     from rac.pipeline.run_directory import RunDirectory
 
@@ -70,7 +72,8 @@ def _find(source: str, system: str | None) -> str | Path:
         raise UserError(f"{run} holds no trained model yet: run rac train first")
     if system is not None and system not in here:
         raise UserError(f"{run} has no model '{system}': it has {', '.join(here)}")
-    return model_folder(opened, system or here[0])
+    name = system or here[0]
+    return model_folder(opened, name), run_model_info(opened.recipe, name)
 
 
 def _check(model: str | Path, output: Path, dtype: str) -> None:

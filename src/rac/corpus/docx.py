@@ -13,6 +13,9 @@ from rac.corpus.encoding import check_size
 from rac.errors import DataError, UserError
 
 SUFFIXES = (".docx",)
+_NAMESPACE = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_WRAPPERS = frozenset({"sdt", "sdtContent", "ins", "moveTo", "hyperlink", "smartTag", "customXml", "fldSimple"})
+"""Elements around text that a reader sees. Not among them: ``del`` and ``moveFrom``, what was taken out."""
 _HEADING = re.compile(r"(?:heading|überschrift|titre|título) (\d)$", re.IGNORECASE)
 _MOST_UNPACKED = 512_000_000
 _MOST_RATIO = 200
@@ -36,10 +39,10 @@ def read_docx(path: Path, name: str, limit: int) -> Iterator[Section]:
             "DOCX files need a package that is not installed; run: pip install 'rac-clarify[documents]'"
         ) from error
     try:
-        document = docx.Document(str(path))
-    except Exception as error:  # python-docx lets errors of lxml, zipfile and its own parts through
+        sections = list(_sections(docx.Document(str(path)), name))
+    except Exception as error:  # python-docx lets errors of lxml, zipfile and its own parts through, also later on
         raise DataError(path, f"is damaged or no DOCX ({type(error).__name__}: {error})") from error
-    yield from at_least_one(_sections(document, name), path, "holds no text; remove it, or fill it")
+    yield from at_least_one(sections, path, "holds no text; remove it, or fill it")
 
 
 def _check_archive(path: Path) -> None:
@@ -76,21 +79,18 @@ def _sections(document: Any, name: str) -> Iterator[Section]:
     def section() -> Section:
         return Section(path(), tuple(blocks), description if path() == (title,) else "")
 
-    for item in document.iter_inner_content():
-        table = hasattr(item, "rows")
-        if table:
-            texts = [_row(row) for row in item.rows]
-        else:
-            texts = [" ".join(item.text.split())]
-            level = _level(item)
-            if level is not None and texts[0]:
-                if blocks:
-                    yield section()
-                    blocks = []
-                while headings and headings[-1][0] >= level:
-                    headings.pop()
-                headings.append((level, texts[0]))
-                continue
+    for item in _inside(document.element.body, "p", "tbl"):
+        table = _kind(item) == "tbl"
+        texts = _texts(item)
+        level = None if table else _level(item, document)
+        if level is not None and texts[0]:
+            if blocks:
+                yield section()
+                blocks = []
+            while headings and headings[-1][0] >= level:
+                headings.pop()
+            headings.append((level, texts[0]))
+            continue
         for text in texts:
             if text.strip(" |"):
                 blocks.append(Block(text, offset, offset + len(text), verbatim=table))
@@ -99,18 +99,39 @@ def _sections(document: Any, name: str) -> Iterator[Section]:
         yield section()
 
 
-def _row(row: Any) -> str:
-    """Return the cells of a table row; a cell that spans columns is given once."""
-    cells: list[Any] = []
-    for cell in row.cells:
-        if not cells or cell._tc is not cells[-1]._tc:
-            cells.append(cell)
-    return " | ".join(" ".join(cell.text.split()) for cell in cells)
+def _inside(parent: Any, *kinds: str) -> Iterator[Any]:
+    """Yield the elements of these kinds that a reader sees in another, in order.
+
+    python-docx finds only direct children, and so no text of a content control, an insertion or a smart tag.
+    """
+    for child in parent.iterchildren(f"{_NAMESPACE}*"):
+        if _kind(child) in kinds:
+            yield child
+        elif _kind(child) in _WRAPPERS:
+            yield from _inside(child, *kinds)
 
 
-def _level(paragraph: Any) -> int | None:
+def _kind(element: Any) -> str:
+    return str(element.tag).removeprefix(_NAMESPACE)
+
+
+def _texts(block: Any) -> list[str]:
+    """Return the text of a paragraph, or that of each row of a table; a cell that spans several is given once."""
+    if _kind(block) == "p":
+        return [" ".join("".join(run.text for run in _inside(block, "r")).split())]
+    rows = ([cell for cell in _inside(row, "tc") if cell.vMerge != "continue"] for row in _inside(block, "tr"))
+    return [" | ".join(_cell(cell) for cell in row) for row in rows]
+
+
+def _cell(cell: Any) -> str:
+    return " ".join(text for block in _inside(cell, "p", "tbl") for text in _texts(block) if text)
+
+
+def _level(element: Any, document: Any) -> int | None:
     """Return the level of a heading (0 for the title), None for other paragraphs."""
-    style = paragraph.style
+    from docx.text.paragraph import Paragraph
+
+    style = Paragraph(element, document).style
     name = (style.name or "") if style is not None else ""
     if name.lower() == "title":
         return 0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from rac.errors import DataError
 
 SAMPLE = 1 << 16
 """Bytes that the encoding is judged by."""
+_OUTSIDE_ASCII = re.compile(rb"[\x80-\xff]")
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -37,20 +39,21 @@ class Encoding(NamedTuple):
     skip: int = 0
 
 
-def detect(sample: bytes, path: Path | str, *, whole: bool) -> Encoding:
+def detect(raw: bytes, path: Path | str, *, whole: bool) -> Encoding:
     """Return the encoding of a text from its first bytes.
 
     A byte-order mark decides; else UTF-8 where it fits (a few damaged bytes do not make it something else); else what
-    ``charset-normalizer`` finds.
+    ``charset-normalizer`` finds. ASCII is UTF-8 here, but decides nothing about what comes behind it.
 
     Args:
-        sample: The first bytes.
+        raw: The first bytes.
         path: The file, for the error message.
-        whole: Whether the sample is the whole text; otherwise its last character may be cut.
+        whole: Whether they are the whole text; otherwise its last character may be cut.
 
     Raises:
         DataError: if the bytes are no text.
     """
+    sample = raw[:SAMPLE]
     for bom, name in _BOMS:
         if sample.startswith(bom):
             return Encoding(name, len(bom))
@@ -59,12 +62,21 @@ def detect(sample: bytes, path: Path | str, *, whole: bool) -> Encoding:
             raise DataError(path, f"is {what}, not text; give it its proper file name, or convert it")
     if b"\0" in sample or sum(byte in _CONTROLS for byte in sample) > len(sample) // 20:
         raise DataError(path, "holds binary data, not text; remove it, or convert it to text")
+    return Encoding(_unmarked(raw, path, whole))
+
+
+def _unmarked(raw: bytes, path: Path | str, whole: bool) -> str:
+    """Return the encoding of a text without a byte-order mark."""
+    outside = _OUTSIDE_ASCII.search(raw)
+    # What is judged must hold the bytes that differ between encodings, and what follows the first of them.
+    start = outside.start() if outside and outside.start() > SAMPLE // 2 else 0
+    sample = raw[start : start + SAMPLE]
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
     try:
-        decoder.decode(sample, final=whole)
+        decoder.decode(sample, final=whole and start + SAMPLE >= len(raw))
     except UnicodeDecodeError:
-        return Encoding(_foreign(sample, path))
-    return Encoding("utf-8")
+        return _foreign(sample, path)
+    return "utf-8"
 
 
 def _foreign(sample: bytes, path: Path | str) -> str:
@@ -84,30 +96,46 @@ def _foreign(sample: bytes, path: Path | str) -> str:
 
 
 def decode_pieces(path: Path, size: int = 1 << 18) -> Iterator[tuple[str, Encoding]]:
-    """Yield a text file in pieces of about ``size`` bytes, each with the file's encoding.
+    """Yield a text file in pieces of about ``size`` bytes, each with the encoding that the file has as far as known.
 
-    What cannot be decoded becomes U+FFFD. Line ends become ``\\n``, so that offsets count characters as an editor does.
+    While all is ASCII that is UTF-8; the first piece that is not decides. What cannot be decoded becomes U+FFFD. Line
+    ends become ``\\n``, so that offsets count characters as an editor does.
 
     Raises:
         DataError: if the file cannot be read or is no text.
     """
     try:
         with path.open("rb") as handle:
-            sample = handle.read(SAMPLE)
-            encoding = detect(sample, path, whole=len(sample) < SAMPLE)
+            block, whole = _undecided(handle, SAMPLE)
+            encoding, decided = detect(block, path, whole=whole), not block.isascii()
             decode = codecs.getincrementaldecoder(encoding.name)("replace")
             newlines = _Newlines()
-            block = sample[encoding.skip :]
+            block = block[encoding.skip :]
             while True:
-                following = handle.read(size)
+                following, whole = (handle.read(size), False) if decided else _undecided(handle, size)
                 text = newlines.decode(decode.decode(block, final=not following), final=not following)
                 if text:
                     yield text, encoding
                 if not following:
                     return
+                if not decided and not following.isascii():
+                    decided, encoding = True, Encoding(_unmarked(following, path, whole))
+                    decode = codecs.getincrementaldecoder(encoding.name)("replace")
                 block = following
     except OSError as error:
         raise DataError(path, f"cannot be read ({error.strerror})") from error
+
+
+def _undecided(handle: BinaryIO, size: int) -> tuple[bytes, bool]:
+    """Read a block of a file whose encoding is not known yet, and whether the file ends with it.
+
+    One that is not ASCII gets enough behind it to be judged by: its first such byte may be its last.
+    """
+    block = handle.read(size)
+    if block.isascii():
+        return block, False
+    behind = handle.read(SAMPLE)
+    return block + behind, len(behind) < SAMPLE
 
 
 class _Newlines:
@@ -132,7 +160,7 @@ def decode_whole(path: Path, limit: int) -> tuple[str, Encoding]:
     """
     check_size(path, limit)
     pieces = list(decode_pieces(path))
-    return "".join(text for text, _ in pieces), pieces[0][1] if pieces else Encoding("utf-8")
+    return "".join(text for text, _ in pieces), pieces[-1][1] if pieces else Encoding("utf-8")
 
 
 def check_size(path: Path, limit: int) -> None:

@@ -22,7 +22,7 @@ from rac.records import Passage
 
 log = logging.getLogger(__name__)
 
-READER_VERSION = 2
+READER_VERSION = 3
 """Changes when the same file gives other passages than before; indexes built with another version are built anew."""
 
 RECORD_SUFFIXES = (".jsonl", *tables.CSV_SUFFIXES, *tables.PARQUET_SUFFIXES)
@@ -47,7 +47,7 @@ class FileCorpus:
         self.path, self.options, self.report = path, options, report
         self.is_folder = path.is_dir()
         self.duplicates = DuplicateFinder() if options.near_duplicates != "ignore" else None
-        self._ids: set[int] = set()
+        self._ids: dict[int, int] = {}  # hash of an id to the file that holds it
         if not self.is_folder:
             _check_file(path)
 
@@ -86,7 +86,7 @@ class FileCorpus:
 
     def remember(self, passage: Passage, owner: int) -> None:
         """Take a passage that is kept from before into account: for ids that occur twice and near duplicates."""
-        self._ids.add(id_hash(passage.id))
+        self._ids.setdefault(id_hash(passage.id), owner)
         if self.duplicates is not None:
             self.duplicates.add(f"{passage.title} {passage.text}", owner, keep=False)
 
@@ -95,8 +95,8 @@ class FileCorpus:
 
         Args:
             file: The file.
-            owner: Its number, for near duplicates.
-            duplicate_of: Is told the owner of each passage that one of this file nearly repeats.
+            owner: Its number, for ids that occur twice and near duplicates.
+            duplicate_of: Is told the owner of each passage whose id one of this file has, or which one nearly repeats.
         """
         suffix = file.path.suffix.lower()
         count = repeated = 0
@@ -107,8 +107,9 @@ class FileCorpus:
                     identity = id_hash(passage.id)
                     if identity in self._ids:
                         repeated += 1
+                        duplicate_of(self._ids[identity])
                         continue
-                    self._ids.add(identity)
+                    self._ids[identity] = owner
                 if self.duplicates is not None:
                     drop = self.options.near_duplicates == "drop"
                     earlier = self.duplicates.add(f"{passage.title} {passage.text}", owner, keep=not drop)

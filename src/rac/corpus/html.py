@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rac.corpus.documents import JOINT, Block, Section, at_least_one, title_of_file
-from rac.corpus.encoding import SAMPLE, check_size, detect
+from rac.corpus.encoding import check_size, detect
 from rac.corpus.plaintext import note_encoding
 from rac.corpus.report import ReadReport
 from rac.errors import DataError
@@ -25,6 +25,8 @@ _BLOCK_TAGS = (
 )
 _SKIPPED, _BLOCKS = frozenset(_SKIPPED_TAGS.split()), frozenset(_BLOCK_TAGS.split())
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
+SEPARATING = _BLOCKS | frozenset(_HEADINGS) | {"br", "td", "th"}
+"""Tags that part the words before and behind them."""
 _SEPARATOR = re.compile(r"\s+[|–—·»:-]+\s+")
 _MARKS = "¶#\uf0c1§🔗"
 """What generators put behind a heading as a link to it."""
@@ -37,7 +39,7 @@ def read_html(path: Path, name: str, report: ReadReport, limit: int) -> Iterator
     is outside of it as well. ``meta["anchor"]`` is the id of the nearest heading, for links into the page.
 
     Raises:
-        DataError: if the file holds no text or is larger than ``limit`` bytes.
+        DataError: if the file holds no text, is larger than ``limit`` bytes, or nested more deeply than a parser goes.
     """
     check_size(path, limit)
     try:
@@ -46,46 +48,61 @@ def read_html(path: Path, name: str, report: ReadReport, limit: int) -> Iterator
         raise DataError(path, f"cannot be read ({error.strerror})") from error
     text, encoding = _decode(raw, path)
     note_encoding(report, encoding, text.count("\ufffd"))
-    yield from at_least_one(sections_of(text, name), path, "holds no text outside of scripts and navigation")
+    yield from at_least_one(_sections(text, name, path), path, "holds no text outside of scripts and navigation")
 
 
 def _decode(raw: bytes, path: Path) -> tuple[str, str]:
-    declared = _CHARSET.search(raw[:4096])
-    encoding = detect(raw[:SAMPLE], path, whole=len(raw) <= SAMPLE)
+    encoding = detect(raw, path, whole=True)
+    if encoding.skip:
+        return raw[encoding.skip :].decode(encoding.name, "replace"), encoding.name
+    try:
+        return raw.decode("utf-8"), "utf-8"  # whatever is declared: no other text looks like this by chance
+    except UnicodeDecodeError:
+        pass
     name = encoding.name
-    if declared and not encoding.skip and name != "utf-8":
+    if declared := _CHARSET.search(raw[:4096]):
         try:
             "".encode(declared[1].decode("ascii"))
             name = declared[1].decode("ascii").lower()
         except (LookupError, UnicodeError):
             pass  # a name that nobody knows: what was detected holds
-    return raw[encoding.skip :].decode(name, "replace"), name
+    return raw.decode(name, "replace"), name
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str, path: Path) -> Any:
     """Return the root element, None if there is none. Nothing is loaded from elsewhere and no entity is expanded."""
     from lxml import etree
 
-    parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, recover=True)
+    parser = etree.HTMLParser(
+        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, recover=True, huge_tree=True
+    )
     try:
-        return etree.fromstring(text.encode("utf-8", "replace"), parser)
+        root = etree.fromstring(text.encode("utf-8", "replace"), parser)
     except etree.XMLSyntaxError:
-        return None
+        root = None
+    # Recovering hides that the parser gave up, and what it returns then ends there.
+    for entry in parser.error_log.filter_from_fatals():
+        reason = entry.message.partition("use XML_PARSE")[0].strip(" ,\n")
+        raise DataError(path, f"is more than the HTML parser can take ({reason}); simplify or split it")
+    return root
 
 
-def text_of_fragment(text: str) -> str:
-    """Return the text of a piece of HTML inside another format, blocks joined by line breaks."""
+def text_of_fragment(text: str, path: Path) -> str:
+    """Return the text of a piece of HTML inside a file of another format, blocks joined by line breaks.
+
+    Raises:
+        DataError: if it is nested more deeply than a parser goes.
+    """
     if "<" not in text:
         return text.strip()
-    root = _parse(text)
+    root = _parse(text, path)
     if root is None:
         return ""
     return "\n".join(part.text for part in _Extractor(root).parts if part.text)
 
 
-def sections_of(text: str, name: str) -> Iterator[Section]:
-    """Yield the sections of a page; see ``read_html``."""
-    root = _parse(text)
+def _sections(text: str, name: str, path: Path) -> Iterator[Section]:
+    root = _parse(text, path)
     if root is None:
         return
     page_title = _squeeze(root.findtext(".//head/title") or root.findtext(".//title") or "")
@@ -96,14 +113,14 @@ def sections_of(text: str, name: str) -> Iterator[Section]:
     blocks: list[Block] = []
     anchor, offset, site = "", 0, ""
 
-    def path() -> tuple[str, ...]:
+    def where() -> tuple[str, ...]:
         own = tuple(heading for _, heading in headings) or (page_title or file_title,)
         return (site, *own) if site and site != own[0] else own
 
     def section() -> Section:
-        alone = len(path()) == 1
+        alone = len(where()) == 1
         return Section(
-            path(), tuple(blocks), (_squeeze(described)[:200] or folder) if alone else "",
+            where(), tuple(blocks), (_squeeze(described)[:200] or folder) if alone else "",
             {"anchor": anchor} if anchor else {},
         )  # fmt: skip
 

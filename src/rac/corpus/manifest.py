@@ -14,7 +14,8 @@ from rac.errors import DataError
 from rac.files import read_json, sha256_file, write_json
 from rac.records import Passage
 
-FORMAT = 1
+FORMAT = 2
+"""2: ``duplicate_of`` names owners of ids as well; with older manifests records would be lost, so all is read again."""
 FILE = "sources.json"
 _SAME_MOMENT = 2_000_000_000
 """A file that changed within two seconds before it was read may change again with the same time; its bytes decide."""
@@ -31,7 +32,7 @@ class Entry:
         sha256: Of its bytes.
         read_ns: When it was read.
         passages: How many passages of it are in the index; they are neighbours there, in the order of the entries.
-        duplicate_of: Names of files whose passages it nearly repeats.
+        duplicate_of: Names of files whose passages it nearly repeats, or whose ids its records have.
         problem: Why it was not read to its end, "" if it was.
     """
 
@@ -94,8 +95,8 @@ class Changes:
 def compare(old: Manifest, files: list[SourceFile]) -> Changes:
     """Find what has changed since a manifest was written. Size and time tell; if they differ, the bytes do.
 
-    Files that nearly repeat a changed or removed one are read again as well, since their passages may have been left
-    out.
+    Files that nearly repeat a changed or removed one, or have ids that it held, are read again as well, since their
+    passages may have been left out.
     """
     here = {file.name: file for file in files}
     same = {entry.name for entry in old.entries if entry.name in here and _is_same(entry, here[entry.name])}

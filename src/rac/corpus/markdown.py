@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rac.corpus.documents import Block, Section, title_of_file
 from rac.corpus.encoding import decode_whole
+from rac.corpus.html import SEPARATING, text_of_fragment
 from rac.corpus.plaintext import note_encoding
 from rac.corpus.report import ReadReport
 from rac.errors import DataError
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 SUFFIXES = (".md", ".markdown", ".mdx")
+_TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9-]*)")
 
 
 def read_markdown(path: Path, name: str, report: ReadReport, limit: int) -> Iterator[Section]:
@@ -30,11 +33,10 @@ def read_markdown(path: Path, name: str, report: ReadReport, limit: int) -> Iter
     note_encoding(report, encoding.name, text.count("\ufffd"))
     if not text.strip():
         raise DataError(path, "holds no text; remove it, or fill it")
-    yield from sections_of(text, name)
+    yield from _sections(text, name, path)
 
 
-def sections_of(text: str, name: str) -> Iterator[Section]:
-    """Yield the sections of a Markdown text; see ``read_markdown``."""
+def _sections(text: str, name: str, path: Path) -> Iterator[Section]:
     from markdown_it import MarkdownIt
 
     front, body_line = front_matter(text)
@@ -77,9 +79,7 @@ def sections_of(text: str, name: str) -> Iterator[Section]:
         elif token.map and token.type in ("inline", "fence", "code_block", "html_block"):
             content = plain(token) if token.type == "inline" else token.content.rstrip()
             if token.type == "html_block":
-                from rac.corpus.html import text_of_fragment
-
-                content = text_of_fragment(content)
+                content = text_of_fragment(content, path)
             block = _block(content, text, lines, token.map, body_line)
             if block:
                 blocks.append(block._replace(verbatim=token.type in ("fence", "code_block")))
@@ -112,13 +112,19 @@ def plain(token: Token) -> str:
     for child in token.children or ():
         if child.type in ("text", "code_inline"):
             parts.append(child.content)
-        elif child.type in ("softbreak", "hardbreak"):
+        elif child.type in ("softbreak", "hardbreak") or (child.type == "html_inline" and _separates(child.content)):
             parts.append(" ")
         elif child.type == "image" and len(token.children or ()) > 1:
             continue  # a badge or an icon in running text
         elif child.type == "image":
             parts.append(child.content)
     return " ".join("".join(parts).split())
+
+
+def _separates(tag: str) -> bool:
+    """Whether an inline tag parts words: ``red<br>green`` is two, ``H<sub>2</sub>O`` is one."""
+    name = _TAG.match(tag)
+    return name is not None and name[1].lower() in SEPARATING
 
 
 def _closing(tokens: list[Token], at: int, kind: str) -> int:

@@ -22,8 +22,10 @@ _ABBREVIATIONS = frozenset(
     }
 )  # fmt: skip
 # A mark that may end a sentence, with what closes behind it, before white space; or a mark of a script without spaces.
-_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”’）]*|\n[ \t]*\n")
+# Only the first mark of a run may begin it: where no space follows, each of the others would be tried in vain.
+_END = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”’）]*|\n[ \t]*\n")
 _LAST_WORD = re.compile(r"[\w.]+$")
+_VISIBLE = re.compile(r"\S")
 
 
 def count_tokens(text: str) -> int:
@@ -56,8 +58,8 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
     mark = match.group()
     if mark.isspace() or mark[0] in "。！？":
         return True
-    following = text[match.end() :].lstrip()[:1]
-    if following.islower():
+    following = _VISIBLE.search(text, match.end())  # not a copy of all the text behind: that would take squared time
+    if following and following.group().islower():
         return False
     if mark != ".":
         return True
@@ -160,7 +162,12 @@ def _fit(text: str, span: Span, budget: int, count: Callable[[str], int]) -> Ite
     while start < end:
         # The largest number of words whose count fits, but at least one, by bisection: counts grow with the text.
         low = bisect_right(ends, start)
-        fitting = bisect_right(range(low, len(ends)), budget, key=lambda i: count(text[start : ends[i]]))
+        # A word mostly counts at least one. Bisecting over the whole rest would count half of it for every piece.
+        high = low + budget + 1
+        while high < len(ends) and count(text[start : ends[high - 1]]) <= budget:
+            high += high - low
+        candidates = range(low, min(high, len(ends)))
+        fitting = bisect_right(candidates, budget, key=lambda i: count(text[start : ends[i]]))
         cut = ends[max(low, low + fitting - 1)] if low < len(ends) else end
         yield start, cut, count(text[start:cut])
         start = cut

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -96,33 +97,25 @@ def _types(value: Any) -> tuple[str, ...]:
 def read_csv(path: Path, name: str, report: ReadReport) -> Iterator[Passage]:
     """Yield the rows of a CSV or TSV file; the separator is the one that its first line has most of.
 
+    A quoted field of a CSV file may hold line ends. In a TSV file each line is a row, and a quote that is not closed
+    on its line is text.
+
     Raises:
-        DataError: for a file without rows, or a field of more than ``LONGEST_FIELD`` characters.
+        DataError: for a file without rows, quotes that do not match, or a field of more than ``LONGEST_FIELD``
+            characters; it names the line where the row begins.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
-    lines = _lines(path, report)
-    first = next((line for line in lines if line.strip()), "")
-    delimiter = max("\t,;|", key=first.count) if path.suffix.lower() != ".tsv" else "\t"
-    reader = csv.reader(_again(first, lines), delimiter=delimiter)
-    header: list[str] = []
+    rows = _rows(path, _lines(path, report))
+    header = next(rows, [])
+    mapper = RowMapper(header, name)
     number = empty = odd = 0
-    try:
-        header = next(reader, [])
-        mapper = RowMapper(header, name)
-        for row in reader:
-            number += 1
-            odd += len(row) not in (len(header), 0)
-            passage = mapper.passage(dict(zip(header, row, strict=False)), number)
-            if passage is None:
-                empty += 1
-                continue
-            yield passage
-    except csv.Error as error:
-        raise DataError(
-            path,
-            f"row {number + 1} cannot be read ({error}); check its quotes, or split long fields",
-            line=reader.line_num,
-        ) from error
+    for number, row in enumerate(rows, start=1):
+        odd += len(row) not in (len(header), 0)
+        passage = mapper.passage(dict(zip(header, row, strict=False)), number)
+        if passage is None:
+            empty += 1
+            continue
+        yield passage
     if number == empty:
         raise DataError(path, "holds no row with text below its header; the first line names the columns")
     if odd:
@@ -131,9 +124,37 @@ def read_csv(path: Path, name: str, report: ReadReport) -> Iterator[Passage]:
         report.notes[f"table(s) with empty rows ({name}: {empty})"] += 1
 
 
-def _again(first: str, lines: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from lines
+def _rows(path: Path, lines: Iterator[str]) -> Iterator[list[str]]:
+    """Yield the cells of the header and of each row."""
+    blank, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
+    number, begin = 0, blank + 1
+    try:
+        if path.suffix.lower() == ".tsv":
+            for line in chain([first], lines):
+                yield _cells(line)
+                number, begin = number + 1, begin + 1
+        else:
+            # Loose parsing would take all rows behind an unpaired quote for one field, and say nothing.
+            reader = csv.reader(chain([first], lines), delimiter=max("\t,;|", key=first.count), strict=True)
+            for cells in reader:
+                yield cells
+                number, begin = number + 1, blank + reader.line_num + 1
+    except csv.Error as error:
+        what = f"row {number}" if number else "the header"
+        raise DataError(
+            path, f"{what} cannot be read ({error}); check its quotes, or split long fields", line=begin
+        ) from error
+
+
+def _cells(line: str) -> list[str]:
+    """Return the cells of a line of a TSV file; many are written without any quoting, so that a quote is text."""
+    line = line.rstrip("\n")
+    if '"' in line:
+        try:
+            return next(csv.reader([line], delimiter="\t", strict=True))
+        except csv.Error:
+            pass  # not quoted as CSV is
+    return next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def _lines(path: Path, report: ReadReport) -> Iterator[str]:

@@ -19,6 +19,7 @@ from rac.arithmetic import has_fast_bfloat16, usable_cores, use_wide_float32
 from rac.config import Recipe
 from rac.doctor.check import Check
 from rac.doctor.machine import available_memory, free_disk
+from rac.doctor.models import cached_config
 from rac.errors import UserError
 from rac.files import read_json
 from rac.progress import format_seconds
@@ -97,14 +98,11 @@ def size_of(name: str) -> Size | None:
     """Return the size of a model from its configuration; None if that is not on this machine."""
     if name == "embedded":
         return EMBEDDED
-    path: Any = Path(name).expanduser() / "config.json"
-    if not path.is_file():
-        from huggingface_hub import try_to_load_from_cache
-
-        path = try_to_load_from_cache(name, "config.json") if name.count("/") == 1 else None
-    if not isinstance(path, (str, Path)):
-        return None
+    own = Path(name).expanduser() / "config.json"
     try:
+        path = own if own.is_file() else cached_config(name) if name.count("/") == 1 else None
+        if path is None:
+            return None
         c = read_json(path)
         hidden, layers, vocabulary = int(c["hidden_size"]), int(c["num_hidden_layers"]), int(c["vocab_size"])
         inner = int(c.get("intermediate_size") or 4 * hidden)

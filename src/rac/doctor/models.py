@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
@@ -12,6 +13,7 @@ from pathlib import Path
 from rac.config import Recipe
 from rac.doctor.check import Check
 from rac.errors import UserError
+from rac.generation.openai_settings import check_address, read_api_key
 
 _SECONDS = 8
 
@@ -46,10 +48,11 @@ def model_check(name: str, label: str = "model") -> Check:
         return Check(
             label, "problem", f"there is no model at '{name}'", "give 'embedded', a folder, or a hub id OWNER/NAME"
         )
-    from huggingface_hub import try_to_load_from_cache
-
-    if isinstance(try_to_load_from_cache(name, "config.json"), str):
-        return Check(label, "ok", f"{name}: in the hub's cache on this machine")
+    try:
+        if cached_config(name) is not None:
+            return Check(label, "ok", f"{name}: in the hub's cache on this machine")
+    except UserError as error:
+        return _problem(label, error)
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
         return Check(
             label, "problem", f"{name} is not in the cache, and HF_HUB_OFFLINE keeps it from being fetched",
@@ -65,6 +68,31 @@ def model_check(name: str, label: str = "model") -> Check:
     return Check(label, "ok", f"{name}: on the hub, fetched on first use")
 
 
+def cached_config(name: str) -> Path | None:
+    """Return the configuration of a model on the hub from the cache of this machine, None if it is not there.
+
+    Raises:
+        UserError: for a name that no model on the hub can have.
+    """
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except HFValidationError as error:
+        raise UserError(
+            f"there is no folder '{name}', and no model on the hub can have that name; give 'embedded', a folder, or a "
+            "hub id OWNER/NAME of letters, digits, '-', '_' and '.'"
+        ) from error
+    return Path(found) if isinstance(found, str) else None
+
+
+def _problem(label: str, error: Exception) -> Check:
+    """Return the check of an error whose sentence ends with what to do."""
+    found, _, advice = str(error).rpartition("; ")
+    return Check(label, "problem", found, advice)
+
+
 def _embedded_check(label: str) -> Check:
     try:
         if label == "model":
@@ -77,7 +105,7 @@ def _embedded_check(label: str) -> Check:
 
             where = embedded_encoder_path()
     except UserError as error:
-        return Check(label, "problem", str(error).rpartition(";")[0], str(error).rpartition("; ")[2])
+        return _problem(label, error)
     return Check(label, "ok", f"embedded: {where.name} is installed")
 
 
@@ -88,8 +116,15 @@ def _unreachable(address: str) -> str:
             return ""
     except urllib.error.HTTPError as error:
         return f"HTTP status {error.code}"
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        return str(getattr(error, "reason", error))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return _why(error)
+
+
+def _why(error: Exception) -> str:
+    """Return in words why a request had no usable answer."""
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        return "what answers there does not speak HTTP"
+    return str(getattr(error, "reason", "") or error) or type(error).__name__
 
 
 def device_check(recipe: Recipe) -> Check:
@@ -148,7 +183,7 @@ def corpus_check(recipe: Recipe) -> Check:
         try:
             return Check("corpus", "ok", f"embedded: {wikipedia.wikipedia_path().name} is installed")
         except UserError as error:
-            return Check("corpus", "problem", str(error).rpartition(";")[0], str(error).rpartition("; ")[2])
+            return _problem("corpus", error)
     path = Path(name.removeprefix("trec:"))
     if path.exists():
         return Check("corpus", "ok", f"{name} is there")
@@ -160,10 +195,13 @@ def corpus_check(recipe: Recipe) -> Check:
 def server_check(server: str) -> Check:
     """Check that an OpenAI-compatible server answers, and which models it has."""
     address = server.rstrip("/") + "/models"
-    if not address.startswith(("http://", "https://")):
-        return Check("server", "problem", f"'{server}' is no http or https address", "give http://HOST/v1")
+    try:
+        check_address(server)
+        key = read_api_key("OPENAI_API_KEY")
+    except (ValueError, UserError) as error:
+        return _problem("server", error)
     request = urllib.request.Request(address)
-    if key := os.environ.get("OPENAI_API_KEY"):
+    if key:
         request.add_header("Authorization", f"Bearer {key}")
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as response:
@@ -171,8 +209,9 @@ def server_check(server: str) -> Check:
     except urllib.error.HTTPError as error:
         advice = "set OPENAI_API_KEY" if error.code in (401, 403) else "check the address; it mostly ends with /v1"
         return Check("server", "problem", f"{address} answers with HTTP status {error.code}", advice)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        problem = str(getattr(error, "reason", error))
-        return Check("server", "problem", f"{address} does not answer as it should ({problem})", "check the address")
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as error:
+        return Check(
+            "server", "problem", f"{address} does not answer as it should ({_why(error)})", "check the address"
+        )
     shown = ", ".join(models[:5]) + (", ..." if len(models) > 5 else "")
     return Check("server", "ok", f"{server} has {len(models)} models: {shown}", figures={"models": models})

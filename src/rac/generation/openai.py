@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rac.errors import UserError
 from rac.generation.candidates import Candidate, GenerationCancelled
 from rac.generation.openai_budget import BackendError, Spending
-from rac.generation.openai_settings import OpenAIServer
+from rac.generation.openai_settings import OpenAIServer, read_api_key
 from rac.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,9 +33,16 @@ Messages = Sequence[dict[str, str]]
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """Status codes after which the same request may succeed."""
 
+_NO_ACCESS = frozenset({401, 403, 404})
+"""Status codes after which no request to this address with this key and model can succeed."""
+
 _LONGEST_WAIT = 60.0
 _CHARACTERS_PER_TOKEN = 3
 """A careful guess for what a request will cost, replaced by the server's count once it has answered."""
+
+
+class AccessError(BackendError):
+    """The server refuses the key, its rights, the address or the model (401, 403, 404): no request can succeed."""
 
 
 class OpenAIGenerator:
@@ -46,6 +52,9 @@ class OpenAIGenerator:
         settings: Where and how.
         max_new_tokens: Longest question, in tokens.
         sleep: Waits between tries; a test may pass its own.
+
+    Raises:
+        UserError: without the package httpx2, for an address that it cannot read, or a key that no request can carry.
     """
 
     def __init__(
@@ -64,7 +73,14 @@ class OpenAIGenerator:
         self._sleep = sleep
         self._random = random.Random(0)
         self._not_before = 0.0
-        key = os.environ.get(settings.api_key_variable, "")
+        key = read_api_key(settings.api_key_variable)
+        try:
+            # What the settings cannot see without the client, such as a host name that IDNA does not allow.
+            httpx2.URL(settings.url)
+        except httpx2.InvalidURL as error:
+            raise UserError(
+                f"'{settings.url}' is no address of a server ({error}); give one such as http://127.0.0.1:8000/v1"
+            ) from error
         self._client = httpx2.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=settings.timeout,
@@ -89,6 +105,7 @@ class OpenAIGenerator:
 
         Raises:
             BackendError: if a request failed for good; the message says how many did and why the first one.
+            AccessError: see ``ask``.
         """
         found = self._all(prompts, 1, {"temperature": 0.0}, None, cancel, label)
         return [candidates[0] for candidates in found]
@@ -108,6 +125,7 @@ class OpenAIGenerator:
 
         Raises:
             BackendError: see ``greedy``.
+            AccessError: see ``ask``.
         """
         return self._all(prompts, n, {"temperature": temperature, "top_p": top_p}, seed, cancel, label)
 
@@ -153,6 +171,10 @@ class OpenAIGenerator:
             cancel: Asked between answers; True raises ``GenerationCancelled``.
             label: Shown with the progress; "" shows none.
             **options: Further fields of the request, such as ``temperature``.
+
+        Raises:
+            AccessError: as soon as the server refuses the key, its rights, the address or the model; what is not under
+                way is not sent any more.
         """
         pending: dict[Future[list[Candidate]], int] = {}
         items = iter(enumerate(prompts))
@@ -176,6 +198,8 @@ class OpenAIGenerator:
                         index = pending.pop(future)
                         try:
                             yield index, future.result()
+                        except AccessError:
+                            raise
                         except BackendError as error:
                             yield index, error
                         progress.advance()
@@ -330,7 +354,8 @@ class OpenAIGenerator:
             404: "check the address (it usually ends in /v1) and the model's name",
             429: "lower concurrency, or raise the limit on the server's side",
         }.get(status, "see the server's message")
-        return BackendError(
+        kind = AccessError if status in _NO_ACCESS else BackendError
+        return kind(
             f"{self.settings.url} refused a request for model '{self.settings.model}' with status {status}"
             f"{f' ({message})' if message else ''}: {hint}",
             retry=status in _PASSING,

@@ -2,7 +2,53 @@
 
 from __future__ import annotations
 
+import os
+from urllib.parse import urlsplit
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from rac.errors import UserError
+
+
+def check_address(url: str) -> None:
+    """Check that requests can be sent to an address.
+
+    Raises:
+        ValueError: for another scheme than http or https, no host, white space, or a port that is none.
+    """
+    example = "give one such as http://127.0.0.1:8000/v1"
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"'{url}' is no http or https address; {example}")
+    try:
+        parts = urlsplit(url)
+        problem = "" if parts.hostname else "it names no host"
+        # Reading the port is what checks it.
+        if parts.port == 0:
+            problem = "no server has port 0"
+    except ValueError as error:
+        problem = str(error)
+    # urlsplit leaves line breaks out and HTTP clients refuse them.
+    if any(character.isspace() or not character.isprintable() for character in url):
+        problem = "it has white space or control characters"
+    if problem:
+        raise ValueError(f"{url!r} is no address of a server ({problem}); {example}")
+
+
+def read_api_key(variable: str) -> str:
+    """Return the API key that an environment variable holds, "" if it is not set.
+
+    Raises:
+        UserError: for a key that no request can carry; it names the variable and the place, never the key.
+    """
+    key = os.environ.get(variable, "")
+    for place, character in enumerate(key, start=1):
+        if not "!" <= character <= "~":
+            kind = "white space" if character.isspace() else "a character outside of ASCII"
+            raise UserError(
+                f"the API key in the environment variable {variable} has {kind} at place {place} of {len(key)}, which "
+                "no request can carry; set it to the key alone, as the server's operator gave it"
+            )
+    return key
 
 
 class OpenAIServer(BaseModel):
@@ -34,8 +80,7 @@ class OpenAIServer(BaseModel):
     @field_validator("url")
     @classmethod
     def _is_http(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError(f"'{url}' is no http or https address; give one such as http://127.0.0.1:8000/v1")
+        check_address(url)
         return url.rstrip("/")
 
     @model_validator(mode="after")

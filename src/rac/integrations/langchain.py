@@ -18,6 +18,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from rac.errors import UserError
+from rac.files import sha256_json
 from rac.records import Passage
 
 try:
@@ -83,22 +84,32 @@ def documents_of(passages: Sequence[Passage]) -> list[Document]:
     ]
 
 
+class DocumentsFor(TypedDict):
+    """Which query documents in the state belong to, and a hash by which they are known again."""
+
+    query: str
+    digest: str
+
+
 class ClarificationState(TypedDict, total=False):
     """What the graph reads and writes; every value is plain data that a checkpointer can store.
 
-    ``query`` is what goes in. ``documents`` are D, given or retrieved, and after an answer those of the new query.
-    ``question`` is None if none is asked, ``reason`` says why. ``options`` are dicts of ``text``, ``supported``,
-    ``score`` and ``evidence``. ``answer`` is what the user said, ``rewritten_query`` the query with it (the query
-    itself if nothing was asked), ``option`` the option that was picked.
+    ``query`` is what goes in. ``documents`` are D, given or retrieved, and after an answer those of the new query;
+    ``documents_for`` says for which query they were left, so that another query on the same thread retrieves again
+    unless other documents come with it. ``question`` is None if none is asked, ``reason`` says why. ``options`` are
+    dicts of ``text``, ``supported``, ``score`` and ``evidence``. ``answer`` is what the user said (None before),
+    ``rewritten_query`` the query with it (the query itself if nothing was asked), ``option`` the option that was
+    picked.
     """
 
     query: str
     documents: list[Document]
+    documents_for: DocumentsFor
     question: str | None
     reason: str
     options: list[dict[str, Any]]
     faithfulness: float | None
-    answer: str
+    answer: str | None
     option: str | None
     rewritten_query: str
 
@@ -112,6 +123,9 @@ def clarification_graph(
     top_k: int | None = None,
 ) -> StateGraph[ClarificationState]:
     """Return the graph: ask about the query, wait for the user's answer, retrieve again for the refined query.
+
+    On a thread that goes on with another query, documents are retrieved again; documents that are passed in with the
+    query are used, except the very ones that the thread holds for the query before.
 
     If no question can be asked (fewer than two options that passages support) the graph ends at once, with
     ``rewritten_query`` the query itself. To wait for a user it must be compiled with a checkpointer. Resume with the
@@ -136,14 +150,18 @@ def clarification_graph(
 
     def ask(state: ClarificationState) -> ClarificationState:
         query = state["query"]
-        documents = state["documents"] if state.get("documents") else find(query)
+        documents = find(query) if _must_retrieve(state) else state["documents"]
         found = asker.ask(query, passages=passages_of(documents), n=n, min_faithfulness=min_faithfulness)
         return {
             "documents": documents,
+            "documents_for": _belonging_to(query, documents),
             "question": found.question,
             "reason": found.reason,
             "options": [_plain(option) for option in found.options],
             "faithfulness": found.faithfulness,
+            # A thread keeps what an earlier query left.
+            "answer": None,
+            "option": None,
             "rewritten_query": query,
         }
 
@@ -154,11 +172,13 @@ def clarification_graph(
         assert question is not None
         said = str(interrupt({"query": state["query"], "question": question, "options": state["options"]}))
         refined = refine_query(state["query"], question, said)
+        documents = find(refined.query)
         return {
             "answer": said,
             "option": refined.option,
             "rewritten_query": refined.query,
-            "documents": find(refined.query),
+            "documents": documents,
+            "documents_for": _belonging_to(refined.query, documents),
         }
 
     graph: StateGraph[ClarificationState] = StateGraph(ClarificationState)
@@ -168,6 +188,20 @@ def clarification_graph(
     graph.add_conditional_edges("ask", lambda state: "answer" if state["question"] else END, ["answer", END])
     graph.add_edge("answer", END)
     return graph
+
+
+def _must_retrieve(state: ClarificationState) -> bool:
+    """Whether there are no documents, or only those that the thread has kept of another query."""
+    if not state.get("documents"):
+        return True
+    left = state.get("documents_for")
+    if left is None or left["query"] == state["query"]:
+        return False
+    return left == _belonging_to(left["query"], state["documents"])
+
+
+def _belonging_to(query: str, documents: Sequence[Document]) -> DocumentsFor:
+    return {"query": query, "digest": sha256_json([[d.id, d.page_content, d.metadata] for d in documents])}
 
 
 def _plain(option: Any) -> dict[str, Any]:

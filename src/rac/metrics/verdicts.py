@@ -103,7 +103,8 @@ class VerdictAsker:
             label: Shown with the progress.
 
         Raises:
-            UserError: if the server refuses the key, the model or the form of requests, or never answers.
+            UserError: as soon as the server refuses the key, its rights, the address or the model (``AccessError``); at
+                the end if it refused every request, or never answered.
         """
         keys = [self._key(request) for request in requests]
         chats = {key: list(request.messages) for key, request in zip(keys, requests, strict=True)}
@@ -157,9 +158,12 @@ class VerdictAsker:
         return refused
 
     def _stop_if_hopeless(self, failures: Sequence[BackendError]) -> None:
-        """Raise what no further request can change: a refused key or model, a server that never answered."""
+        """Raise the first failure if the server never answered, or refused whatever it was asked."""
+        if self.spending.requests:
+            return
         for failure in failures:
-            if not isinstance(failure, BudgetError) and (not failure.retry or not self.spending.requests):
+            # Replies in the cache show that the form of requests is right, so what is refused is these items alone.
+            if not isinstance(failure, BudgetError) and (failure.retry or not self.cached):
                 raise failure
 
     def _known(self, key: str, check: Callable[[str], T]) -> Verdict[T] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from rac.pipeline.run_directory import RunDirectory
 from rac.pipeline.training import ground
 from rac.prompting import PromptSettings, Shot, build_prompt
 from rac.records import ClarificationExample, Passage
+
+log = logging.getLogger(__name__)
 
 SHIPPED = f"{EMBEDDED}:rac"
 """What the system ``shipped`` asks: with the prompt that it was trained with, over the run's D."""
@@ -137,16 +140,38 @@ def _load(run: RunDirectory, name: str) -> tuple[Any, Any, PromptSettings]:
 
 
 def _server(recipe: Recipe) -> Ask:
+    """Return what asks the run's server; what it refuses for good (too long, filtered) stays empty, and is logged."""
     from rac.generation.openai import OpenAIGenerator
+    from rac.generation.openai_budget import BackendError, BudgetError
     from rac.models import load_tokenizer
 
     generator = OpenAIGenerator(recipe.openai, max_new_tokens=recipe.evaluation.max_new_tokens)
     # Passages are cut by the base model's tokens, so that every system sees the same text.
     tokenizer = load_tokenizer(recipe.model.base)
+    asked = 0
+    refusals: list[BackendError] = []
 
     def ask(items: list[Item]) -> list[str]:
+        nonlocal asked
         chats = [build_prompt(tokenizer, e.query, passages, recipe.prompt).messages for e, passages in items]
-        return [candidate.text for candidate in generator.greedy(chats, label="")]
+        questions, before = [""] * len(chats), len(refusals)
+        for index, result in generator.ask(chats, label="", temperature=0.0):
+            if not isinstance(result, BackendError):
+                questions[index] = result[0].text
+            elif result.retry or isinstance(result, BudgetError):
+                # Asked again, it may succeed: the stage ends here and goes on from what it has.
+                raise result
+            else:
+                refusals.append(result)
+        asked += len(chats)
+        if refusals and len(refusals) == asked:
+            raise BackendError(f"all of {asked} requests were refused; the first one: {refusals[0]}")
+        if len(refusals) > before:
+            log.warning(
+                "%d of %d requests so far were refused for good, so their questions are empty; the first one: %s",
+                len(refusals), asked, refusals[0],
+            )  # fmt: skip
+        return questions
 
     return ask
 

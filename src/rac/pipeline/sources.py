@@ -47,7 +47,8 @@ def corpus_passages(recipe: Recipe) -> list[Passage]:
     """Read the corpus of a recipe.
 
     Raises:
-        UserError: if its source has no passages and no corpus is named.
+        UserError: if its source has no passages and no corpus is named, or its examples give one passage id to
+            different passages.
     """
     from rac.corpus import read_corpus
 
@@ -55,15 +56,17 @@ def corpus_passages(recipe: Recipe) -> list[Passage]:
     if not name.startswith("benchmark:"):
         return list(read_corpus(name))
     if _is_file_source(recipe.data.source):
+        from rac.benchmarks.base import carried, distinct_passages
+
         # Without a corpus, the passages that the examples carry are the corpus.
         examples = _read_example_source(Path(recipe.data.source), _columns(recipe))
-        passages = {p.id: p for split in examples.values() for example in split for p in example.passages}
+        passages = distinct_passages(carried(e for split in examples.values() for e in split), recipe.data.source)
         if not passages:
             raise UserError(
                 f"{recipe.data.source} has no passages and the recipe names no corpus; set data.corpus to "
                 "'wikipedia', a file or a folder of documents"
             )
-        return list(passages.values())
+        return passages
     data = _benchmark(recipe)
     if not data.corpus:
         raise UserError(

@@ -13,6 +13,9 @@ from typing import Any, NotRequired, TypedDict
 from rac.errors import UserError
 from rac.metrics.significance import ALPHA
 
+_INVISIBLE = " \u00a0\u202f\u00ad\u200c\u200d"
+"""What Python calls not printable and words are made of: blanks that do not break, soft hyphens, joiners."""
+
 
 class Summary(TypedDict):
     """Mean of a metric with its interval; None where nothing was scored or no interval can be had."""
@@ -265,10 +268,20 @@ def groups(metrics: Iterable[MetricInfo]) -> dict[str, list[MetricInfo]]:
     return found
 
 
+def is_tested(row: ComparisonRow) -> bool:
+    """Whether a pair could be tested; not so with too few clusters that have both scores."""
+    return row["p_holm"] is not None
+
+
+def is_unsure(row: ComparisonRow) -> bool:
+    """Whether a pair was tested and its order is not significant."""
+    return is_tested(row) and not row["significant"]
+
+
 def best_systems(table: Table, metric: MetricInfo) -> tuple[str | None, set[str]]:
     """Return the best system of a metric and those whose distance to it is not significant.
 
-    A system that was not tested against the best one is not in the set: nothing is known about it.
+    A system that was not or could not be tested against the best one is not in the set: nothing is known about it.
     """
     means = {
         system: summaries[metric.name]["mean"]
@@ -281,7 +294,7 @@ def best_systems(table: Table, metric: MetricInfo) -> tuple[str | None, set[str]
     best = max(means, key=lambda system: sign * (means[system] or 0.0))
     near = set()
     for row in table.comparisons:
-        if row["metric"] == metric.name and best in (row["a"], row["b"]) and not row["significant"]:
+        if row["metric"] == metric.name and best in (row["a"], row["b"]) and is_unsure(row):
             near.add(row["b"] if row["a"] == best else row["a"])
     return best, near & set(means)
 
@@ -289,13 +302,13 @@ def best_systems(table: Table, metric: MetricInfo) -> tuple[str | None, set[str]
 def order_statement(table: Table, metric: MetricInfo, alpha: float = ALPHA) -> str:
     """Say in a sentence which orders of two systems are not significant on a metric."""
     rows = [row for row in table.comparisons if row["metric"] == metric.name]
-    tested = [row for row in rows if row["p_holm"] is not None]
+    tested = [row for row in rows if is_tested(row)]
     if not rows:
         return "no two systems were compared."
     untested = (
         "" if len(tested) == len(rows) else f" {len(rows) - len(tested)} of {len(rows)} pairs could not be tested."
     )
-    unsure = [row for row in tested if not row["significant"]]
+    unsure = [row for row in tested if is_unsure(row)]
     if not tested:
         return f"none of the {len(rows)} pairs could be tested (too few clusters with both scores)."
     if not unsure:
@@ -303,6 +316,11 @@ def order_statement(table: Table, metric: MetricInfo, alpha: float = ALPHA) -> s
         return f"{one} significant (p ≤ {alpha:g} after Holm's correction).{untested}"
     listed = "; ".join(f"{row['a']} – {row['b']} (p = {format_p(row['p_holm'])})" for row in unsure)
     return f"the order is NOT significant for {len(unsure)} of {len(tested)} pairs: {listed}.{untested}"
+
+
+def plain(text: str) -> str:
+    """Return untrusted text without control characters, which a terminal would obey, each replaced by a blank."""
+    return "".join(c if c.isprintable() or c in _INVISIBLE else " " for c in text)
 
 
 def format_p(p: float | None) -> str:

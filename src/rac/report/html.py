@@ -31,6 +31,8 @@ from rac.report.data import (
     format_p,
     format_value,
     groups,
+    is_tested,
+    is_unsure,
     order_statement,
     shown_metrics,
 )
@@ -197,12 +199,13 @@ def _group_view(data: ReportData, table: Table, name: str, metrics: list[MetricI
 
 
 def _unsure(tests: list[ComparisonRow], metric: MetricInfo) -> bool:
-    return any(row["metric"] == metric.name and not row["significant"] for row in tests)
+    return any(row["metric"] == metric.name and is_unsure(row) for row in tests)
 
 
 def _orders_in_words(tests: list[ComparisonRow]) -> str:
-    unsure = sum(not row["significant"] for row in tests)
-    return f"{len(tests) - unsure} of {len(tests)}" + (f", {unsure} not" if unsure else "")
+    unsure, tested = sum(map(is_unsure, tests)), sum(map(is_tested, tests))
+    untested = f", {len(tests) - tested} not tested" if tested < len(tests) else ""
+    return f"{tested - unsure} of {tested}" + (f", {unsure} not" if unsure else "") + untested
 
 
 def _cell(
@@ -227,7 +230,7 @@ def _test_view(row: ComparisonRow, metric: MetricInfo) -> dict[str, str]:
     if row["low"] is not None and row["high"] is not None:
         difference += f" [{format_value(row['low'], metric)}, {format_value(row['high'], metric)}]"
     effect = row.get("effect")
-    verdict = "not tested" if row["p_holm"] is None else "yes" if row["significant"] else "no"
+    verdict = "not tested" if not is_tested(row) else "yes" if row["significant"] else "no"
     return {
         "metric": metric.title, "a": row["a"], "b": row["b"], "difference": difference,
         "effect": "–" if effect is None else f"{effect:.2f}",

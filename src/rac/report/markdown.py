@@ -21,6 +21,7 @@ from rac.report.data import (
     format_value,
     groups,
     order_statement,
+    plain,
     shown_metrics,
 )
 
@@ -127,8 +128,8 @@ def seed_means(by_seed: Mapping[str, Mapping[str, Sequence[float | None]]], metr
 
 
 def escape(text: str) -> str:
-    """Return text in one line that Markdown shows as it is: no markup, no HTML, no table border."""
-    flat = " ".join(text.split())
+    """Return text in one line that Markdown shows as it is: no markup, HTML, table border or control characters."""
+    flat = " ".join(plain(text).split())
     flat = re.sub(r"([\\`*_\[\]|#~])", r"\\\1", flat)
     return flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

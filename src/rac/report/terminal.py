@@ -16,7 +16,18 @@ from rich.text import Text
 
 from rac.files import read_json
 from rac.records import Passage
-from rac.report.data import MetricInfo, Summary, Table, format_p, format_value, order_statement, shown_metrics
+from rac.report.data import (
+    MetricInfo,
+    Summary,
+    Table,
+    format_p,
+    format_value,
+    is_tested,
+    is_unsure,
+    order_statement,
+    plain,
+    shown_metrics,
+)
 
 if TYPE_CHECKING:
     from rac.asking import Answer
@@ -31,11 +42,6 @@ def console() -> Console:
     """Return where results go: standard output, as wide as it is (120 columns where it has no width)."""
     plain = Console()
     return plain if plain.is_terminal else Console(width=120, soft_wrap=False)
-
-
-def plain(text: str) -> str:
-    """Return untrusted text without control characters, which a terminal would obey."""
-    return "".join(c if c.isprintable() or c == " " else " " for c in text)
 
 
 def marked(text: str, spans: Sequence[tuple[int, int]], *, colour: bool) -> Text:
@@ -158,7 +164,7 @@ def show_table(
     for info in shown:
         statement = order_statement(Table(table.name, table.systems, rows), info)
         if "NOT significant" in statement:
-            screen.print(Text(f"{info.title}{among}: {statement}", style="dim"))
+            screen.print(Text(plain(f"{info.title}{among}: {statement}"), style="dim"))
 
 
 def show_tests(screen: Console, table: Table, shown: Sequence[MetricInfo]) -> None:
@@ -175,7 +181,7 @@ def show_tests(screen: Console, table: Table, shown: Sequence[MetricInfo]) -> No
             continue
         low, high, effect = row["low"], row["high"], row.get("effect")
         interval = "–" if low is None or high is None else f"{format_value(low, info)} to {format_value(high, info)}"
-        verdict = "not tested" if row["p_holm"] is None else "significant" if row["significant"] else "NOT significant"
+        verdict = "not tested" if not is_tested(row) else "significant" if row["significant"] else "NOT significant"
         grid.add_row(
             info.title, Text(plain(row["a"])), Text(plain(row["b"])), format_value(row["difference"], info), interval,
             "–" if effect is None else f"{effect:+.2f}", format_p(row["p_holm"]), verdict,
@@ -318,7 +324,7 @@ def show_judgement(result: dict[str, Any]) -> None:
             grid.add_row(Text(plain(system)), *cells)
         screen.print(grid)
         for row in result["comparisons"]:
-            if not row["significant"]:
+            if is_unsure(row):
                 names = f"{plain(row['a'])} – {plain(row['b'])}"
                 told = f"{row['metric']}: the order is NOT significant for {names} (p = {format_p(row['p_holm'])})"
                 screen.print(Text(told, style="dim"))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from rac.errors import DataError, did_you_mean
 from rac.files import read_text
 from rac.retrieval.settings import IndexSettings, validate_settings
-from rac.settings import find_settings, shipped_settings
+from rac.settings import find_settings, parse_yaml, shipped_settings
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._ +-]*$"
 
@@ -108,7 +108,7 @@ def load_comparison(name: str, below: tuple[Path, ...] = ()) -> Comparison:
     """
     path = find_settings(name, shipped_comparisons(), "comparison")
     try:
-        values = yaml.safe_load(read_text(path))
+        values = parse_yaml(read_text(path))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise DataError(

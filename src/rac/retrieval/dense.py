@@ -46,7 +46,12 @@ class DenseWriter:
             self._vectors.append(encode_documents(self._model, list(texts), self._settings.encode_batch))
 
     def carry(self, old: DenseRetriever, rows: NDArray) -> None:
-        """Take over the vectors of an older index's rows."""
+        """Take over the vectors of an older index's rows.
+
+        Raises:
+            OtherModelError: if they are another model's: vectors of two models in one index cannot be compared.
+        """
+        check_probe(self._settings.model, old.probe, self._probe)
         for start in range(0, len(rows), 65536):
             self._vectors.append(old.vectors(rows[start : start + 65536]))
 
@@ -73,7 +78,8 @@ class DenseRetriever:
     name = NAME
 
     def __init__(self, folder: Path, settings: IndexSettings, header: dict[str, Any], entries: int) -> None:
-        self._settings, self._header = settings, header
+        self._settings = settings
+        self.probe: list[float] = header["probe"]
         self._matrix = open_array(folder / MATRIX, "float32", 2)
         if self._matrix.shape != (entries, header["dimensions"]):
             raise DataError(folder / MATRIX, "does not fit the entries of the index; build the index again")
@@ -90,11 +96,15 @@ class DenseRetriever:
 
     def encode(self, queries: Sequence[str]) -> NDArray[np.float32]:
         """Return the unit vectors of queries, [n, dimensions]."""
+        return encode_queries(self.load_model(), list(queries), self._settings.encode_batch)
+
+    def load_model(self) -> SentenceTransformer:
+        """Return the model, loaded by the first call; ``OtherModelError`` if it is not the index's."""
         if self._model is None:
             model = bi_encoder(self._settings.model, self._settings.max_tokens)
-            check_probe(self._settings.model, self._header["probe"], encode_documents(model, [PROBE], 1)[0])
+            check_probe(self._settings.model, self.probe, encode_documents(model, [PROBE], 1)[0])
             self._model = model
-        return encode_queries(self._model, list(queries), self._settings.encode_batch)
+        return self._model
 
     def search(self, queries: Sequence[str], depth: int, *, threads: int = 1) -> list[Ranked]:
         """Return for each query the entries with the largest cosine above 0; none for a query without a letter."""

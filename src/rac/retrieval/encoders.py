@@ -135,6 +135,10 @@ def encode_queries(model: SentenceTransformer, texts: list[str], batch: int) -> 
     return np.asarray(vectors, np.float32)
 
 
+class OtherModelError(UserError):
+    """The model at hand is not the one whose vectors an index holds."""
+
+
 def check_probe(name: str, stored: list[float], vector: NDArray) -> None:
     """Refuse a model that is not the one an index was built with.
 
@@ -144,11 +148,11 @@ def check_probe(name: str, stored: list[float], vector: NDArray) -> None:
         vector: The probe's vector by the model at hand.
 
     Raises:
-        UserError: if the two differ by more than arithmetic noise.
+        OtherModelError: if the two differ by more than arithmetic noise.
     """
     now = np.asarray(vector, np.float32)[: len(stored)]
     if len(now) != len(stored) or not np.allclose(now, stored, atol=2e-3):
-        raise UserError(
+        raise OtherModelError(
             f"the model '{name}' gives other vectors than when the index was built, so scores would mean nothing; use "
             "the model of that time, or build the index again"
         )

@@ -38,13 +38,7 @@ def new_generation(path: Path) -> Iterator[Path]:
     if existed and (not path.is_dir() or (any(path.iterdir()) and not _is_index(path))):
         raise UserError(f"{path} exists and is not an index, so it will not be overwritten; choose another path")
     path.mkdir(parents=True, exist_ok=True)
-    with (path / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f"another process is building the index {path}; wait for it, or choose another path"
-            ) from error
+    with _locked(path):
         folder = path / f"generation-{_last_number(path) + 1:06d}"
         shutil.rmtree(folder, ignore_errors=True)
         try:
@@ -68,6 +62,38 @@ def new_generation(path: Path) -> Iterator[Path]:
         for other in path.glob(".update-*"):
             if not _alive(int(other.name.split("-")[1])):
                 shutil.rmtree(other, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other processes from publishing at ``path``; ``UserError`` if one is about to."""
+    with (path / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(
+                f"another process is building the index {path}; wait for it, or choose another path"
+            ) from error
+        yield
+
+
+def publish_settings(path: Path, folder: Path, settings: dict[str, Any]) -> None:
+    """Store other settings of searching in the header of the current generation, whose files stay as they are.
+
+    The header is replaced by one rename, so readers see the old settings or the new ones.
+
+    Args:
+        path: The index.
+        folder: The generation that the settings are meant for.
+        settings: All settings, those of building unchanged.
+
+    Raises:
+        UserError: if another process is building there, or has published another generation since.
+    """
+    with _locked(path):
+        if current_generation(path) != folder:
+            raise UserError(f"the index {path} was built anew by another process meanwhile; run the same command again")
+        write_json(folder / HEADER, {**read_header(folder), "settings": settings})
 
 
 def work_folder(path: Path) -> Path:

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,15 @@ class Retriever(Protocol):
 
     def search(self, queries: Sequence[str], depth: int, *, threads: int = 1) -> list[Ranked]:
         """Return for each query the best entries and their scores, best first, ties by row."""
+        ...
+
+
+@runtime_checkable
+class ModelRetriever(Protocol):
+    """A strategy whose files hold what a model made of the entries."""
+
+    def load_model(self) -> Any:
+        """Load the model; ``OtherModelError`` if it is not the one of the files."""
         ...
 
 
@@ -146,6 +155,17 @@ class LocalIndex:
             terms = self._analyzer.matched(query, full_text(passage)) if explain else ()
             hits.append(Hit(passage, one.score, rank, one.parts, terms))
         return hits
+
+    def check_models(self) -> None:
+        """Load the models and refuse those that are not the ones that the index was built with.
+
+        Raises:
+            OtherModelError: for such a model.
+            UserError: for one that cannot be loaded.
+        """
+        for retriever in self.opened.retrievers:
+            if isinstance(retriever, ModelRetriever):
+                retriever.load_model()
 
     def passages(self) -> Iterator[Passage]:
         """Stream the passages of the index in its order."""

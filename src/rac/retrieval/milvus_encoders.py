@@ -35,22 +35,24 @@ class MilvusEncoders:
 
     def _dense_model(self) -> Any:
         if self._dense is None:
-            self._dense = encoders.bi_encoder(self._settings.model, self._settings.max_tokens)
+            model = encoders.bi_encoder(self._settings.model, self._settings.max_tokens)
             if "dense" in self._header:
-                encoders.check_probe(self._settings.model, self._header["dense"]["probe"], self._dense_probe())
+                now = encoders.encode_documents(model, [encoders.PROBE], 1)[0]
+                encoders.check_probe(self._settings.model, self._header["dense"]["probe"], now)
+            self._dense = model  # only now, so that a model that was refused once is refused again
         return self._dense
 
     def _sparse_model(self) -> Any:
         if self._sparse is None:
-            self._sparse = encoders.sparse_encoder(self._settings.sparse_model, self._settings.max_tokens)
+            model = encoders.sparse_encoder(self._settings.sparse_model, self._settings.max_tokens)
             if "sparse" in self._header:
-                probe = sparse.probe(self._sparse)
-                encoders.check_probe(self._settings.sparse_model, self._header["sparse"]["probe"], probe)
+                stored = self._header["sparse"]["probe"]
+                encoders.check_probe(self._settings.sparse_model, stored, sparse.probe(model))
+            self._sparse = model
         return self._sparse
 
     def _dense_probe(self) -> NDArray[np.float32]:
-        model = self._dense or self._dense_model()
-        return encoders.encode_documents(model, [encoders.PROBE], 1)[0]
+        return encoders.encode_documents(self._dense_model(), [encoders.PROBE], 1)[0]
 
     def header(self) -> dict[str, Any]:
         """Return what the header of a new index should say of each part."""

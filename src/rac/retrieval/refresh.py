@@ -18,8 +18,9 @@ from rac.errors import UserError
 from rac.records import Passage
 from rac.retrieval import build_index, generations, open_index
 from rac.retrieval.base import Index
-from rac.retrieval.build import write_generation
-from rac.retrieval.settings import IndexSettings
+from rac.retrieval.build import resolve, write_generation
+from rac.retrieval.encoders import OtherModelError
+from rac.retrieval.settings import SEARCH_TIME, IndexSettings
 
 if TYPE_CHECKING:
     from rac.retrieval.local import LocalIndex
@@ -45,10 +46,11 @@ def index_corpus(
 ) -> Refreshed:  # fmt: skip
     """Make the index at ``path`` one of the corpus as it is now.
 
-    If it was built from the same files with the same settings and options, only files that were added or changed since
-    are read, and passages of removed ones are taken out; otherwise it is built whole. Either way it is published by one
-    rename at the end: a run that is killed leaves the index as it was. The passages of an index that was brought up to
-    date are the same as those of a new one; those of changed files come last.
+    If it was built from the same files with the same models, settings and options, only files that were added or
+    changed since are read, and passages of removed ones are taken out; otherwise it is built whole. Settings of
+    searching may differ; the new ones are stored. Either way it is published by one rename at the end: a run that is
+    killed leaves the index as it was. The passages of an index that was brought up to date are the same as those of a
+    new one; those of changed files come last.
 
     Args:
         source: As in ``read_corpus``.
@@ -84,7 +86,10 @@ def index_corpus(
             report.problems.append(Problem(entry.name, entry.problem, entry.passages))
     if not changes:
         corpus.finish()
-        return Refreshed(index, report, f"unchanged: {len(changes.kept)} files, nothing was read again")
+        note = f"unchanged: {len(changes.kept)} files, nothing was read again"
+        if stored := _store_search_settings(index):
+            note += f"; new settings of searching are stored: {', '.join(stored)}"
+        return Refreshed(open_index(path, settings) if stored else index, report, note)
     manifest = Manifest(key, list(changes.kept))
     names = {entry.name for entry in changes.kept}
     rows, start = [np.empty(0, np.int64)], 0
@@ -132,7 +137,21 @@ def _known(path: Path, settings: IndexSettings, key: dict) -> tuple[tuple[LocalI
         return None, "the index is built anew, since it was made of another corpus or read with other options"
     if sum(entry.passages for entry in manifest.entries) != len(index):
         return None, "the index is built anew, since passages were added or deleted by hand"
+    try:
+        # Even if no file changed: a search would refuse the model, and say to build the index again.
+        index.check_models()
+    except OtherModelError:
+        return None, "the index is built anew, since its model gives other vectors than when it was built"
     return (index, manifest), ""
+
+
+def _store_search_settings(index: LocalIndex) -> list[str]:
+    """Make the settings that an index was opened with those that it stores; return the names of those that changed."""
+    before = resolve(index.path, index.opened.header, None, {})
+    changed = sorted(key for key in SEARCH_TIME if getattr(before, key) != getattr(index.settings, key))
+    if changed:
+        generations.publish_settings(index.path, index.opened.folder, index.settings.model_dump(mode="json"))
+    return changed
 
 
 def _write(

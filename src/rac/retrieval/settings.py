@@ -120,6 +120,8 @@ def parse_settings(assignments: Sequence[str], base: IndexSettings | None = None
     """
     import yaml
 
+    from rac.settings import parse_yaml
+
     values = base.model_dump() if base is not None else {}
     for assignment in assignments:
         key, equals, raw = assignment.partition("=")
@@ -129,7 +131,7 @@ def parse_settings(assignments: Sequence[str], base: IndexSettings | None = None
         if key not in IndexSettings.model_fields:
             raise UserError(f"--set {assignment}: '{key}' is no setting of an index; {_nearest(key)}")
         try:
-            values[key] = yaml.safe_load(raw)
+            values[key] = parse_yaml(raw)
         except yaml.YAMLError as error:
             raise UserError(f"--set {assignment}: the value is not valid YAML; put it in quotes") from error
     return validate_settings(values, "the settings of the index")

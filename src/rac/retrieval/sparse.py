@@ -42,7 +42,12 @@ class SparseWriter:
         self._count += len(texts)
 
     def carry(self, old: SparseRetriever, rows: NDArray) -> None:
-        """Take over the weights of an older index's rows."""
+        """Take over the weights of an older index's rows.
+
+        Raises:
+            OtherModelError: if they are another model's: its words weigh otherwise.
+        """
+        check_probe(self._settings.sparse_model, old.probe, probe(self._model))
         new_rows = np.full(old.postings.rows, -1, np.int64)
         new_rows[rows] = np.arange(len(rows))
         self._postings.carry(old.postings, new_rows)
@@ -67,25 +72,31 @@ class SparseRetriever:
     name = NAME
 
     def __init__(self, folder: Path, settings: IndexSettings, header: dict[str, Any], entries: int) -> None:
-        self._settings, self._header = settings, header
+        self._settings = settings
+        self.probe: list[float] = header["probe"]
         self.postings = Postings(folder, entries)
         self._model: SparseEncoder | None = None
 
     def search(self, queries: Sequence[str], depth: int, *, threads: int = 1) -> list[Ranked]:
         """Return for each query the entries with the largest products of weights; none for a query without a letter."""
-        if self._model is None:
-            model = sparse_encoder(self._settings.sparse_model, self._settings.max_tokens)
-            check_probe(self._settings.sparse_model, self._header["probe"], probe(model))
-            self._model = model
+        model = self.load_model()
         parsed: list[Query] = [(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in queries]
         asked = [number for number, query in enumerate(queries) if any(c.isalnum() for c in query)]
         if asked:
             texts = [queries[number] for number in asked]
-            rows, terms, weights = encode(self._model, texts, self._settings.encode_batch, query=True)
+            rows, terms, weights = encode(model, texts, self._settings.encode_batch, query=True)
             for position, number in enumerate(asked):
                 own = rows == position
                 parsed[number] = (terms[own], weights[own])
         return self.postings.search(parsed, depth, threads=threads)
+
+    def load_model(self) -> SparseEncoder:
+        """Return the model, loaded by the first call; ``OtherModelError`` if it is not the index's."""
+        if self._model is None:
+            model = sparse_encoder(self._settings.sparse_model, self._settings.max_tokens)
+            check_probe(self._settings.sparse_model, self.probe, probe(model))
+            self._model = model
+        return self._model
 
 
 def encode(

@@ -44,7 +44,8 @@ class BootstrapResult:
         examples: The examples, training first; ``passage_ids`` are the passages that the options name.
         counts: What was found, tried, accepted, and left out for which reason.
         leakage: Share of the held-out splits' retrieved passages that training queries retrieve as well.
-        pairs: With ``faults_per_example``: gold questions against faulty twins, ``prompt`` not filled in.
+        pairs: With ``faults_per_example``: gold questions of training queries against faulty twins, ``prompt`` not
+            filled in.
     """
 
     examples: list[ClarificationExample]
@@ -157,6 +158,15 @@ def _split(maker: ExampleMaker, settings: Bootstrap, seed: int) -> BootstrapResu
     if left_out := len(examples) - len(kept):
         counts["examples left out: share a passage with a held-out query"] = left_out
     split_of = {e.id: e.split for e in kept}
+    # Pairs are training data: those of held-out queries would teach a model what it is tested with.
+    pairs = [p for p in maker.pairs if split_of.get(p.example_id) == "train"]
+    held_out = sum(split_of.get(p.example_id, "train") != "train" for p in maker.pairs)
+    for reason, count in (
+        ("of validation and test queries", held_out),
+        ("of examples that are left out", len(maker.pairs) - len(pairs) - held_out),
+    ):
+        if count:
+            counts[f"pairs left out: {reason}"] = count
     leaks = leakage({e.id: maker.retrieved[e.id] for e in kept}, split_of)
     log.debug("bootstrapped %d examples; leakage %s", len(kept), leaks)
-    return BootstrapResult(kept, dict(counts), leaks, [p for p in maker.pairs if p.example_id in split_of])
+    return BootstrapResult(kept, dict(counts), leaks, pairs)
