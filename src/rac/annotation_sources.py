@@ -11,7 +11,7 @@ from rac.files import read_records
 from rac.pipeline.predictions import contexts
 from rac.pipeline.run_directory import RunDirectory
 from rac.records import ClarificationExample, Passage, Prediction
-from rac.report.evaluation import _system_name
+from rac.report.evaluation import system_name
 
 
 def questions(
@@ -96,7 +96,7 @@ def questions_of_files(files: Sequence[Path], examples: Path) -> list[Asked]:
     found: dict[str, Sequence[Passage]] = {}
     for file in files:
         predictions = read_records(file, Prediction)
-        systems[_system_name(file, predictions, systems)] = predictions
+        systems[system_name(file, predictions, systems)] = predictions
         for p in predictions:
             if p.id not in by_id:
                 raise UserError(

@@ -11,9 +11,9 @@ from typing import Any
 
 from rac.config import Recipe
 from rac.errors import UserError
-from rac.files import atomic_path, read_json, write_json, write_text
+from rac.files import atomic_path, read_json, write_text
 from rac.models import EMBEDDED
-from rac.models_export import export_adapter
+from rac.models_export import export_adapter, run_model_info
 from rac.pipeline.models import model_folder
 from rac.pipeline.preference import round_variants
 from rac.pipeline.run_directory import RunDirectory
@@ -59,16 +59,8 @@ def ship(run: RunDirectory, folder: Path | str, *, limit_mb: float = 10.0) -> di
     sizes = {}
     for name in SHIPPED_MODELS:
         with atomic_path(Path(folder) / name) as temporary:
-            export_adapter(model_folder(run, name), temporary)
+            export_adapter(model_folder(run, name), temporary, info=run_model_info(run.recipe, name))
             _halve(temporary / "adapter_model.safetensors")
-            info = read_json(temporary / "rac_base.json")
-            info |= {
-                "name": name,
-                "sees_passages": name != "ungrounded",
-                "prompt": run.recipe.prompt.model_dump(mode="json"),
-                "trained_on": [run.recipe.data.source, *run.recipe.data.also],
-            }
-            write_json(temporary / "rac_base.json", info)
             write_text(temporary / "README.md", model_card(run, name))
             sizes[name] = sum(p.stat().st_size for p in temporary.iterdir())
             if sizes[name] > limit_mb * 1e6:

@@ -124,7 +124,7 @@ def evaluate_files(
                     f"{path} has {len(without)} predictions without passages (the first is '{without[0]}'), so they "
                     "cannot be scored against what the system saw; use --passages auto, examples or retrieved"
                 )
-        systems[_system_name(path, made, systems)] = made
+        systems[system_name(path, made, systems)] = made
     _check_file_names(systems)
     shown, different = _merged(systems, known, contexts)
     if entailment is not None:
@@ -239,7 +239,7 @@ def _content(passage: Passage) -> tuple[object, ...]:
     return passage.title, passage.types, passage.description, passage.text
 
 
-def _system_name(path: Path, made: Sequence[Prediction], taken: Collection[str]) -> str:
+def system_name(path: Path, made: Sequence[Prediction], taken: Collection[str]) -> str:
     named = Counter(p.system for p in made if p.system)
     name = named.most_common(1)[0][0] if named else path.stem
     if name in taken:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from rac.files import write_json, write_text
 from rac.metrics.significance import ALPHA, bootstrap_ci, holm, paired_test
 from rac.report.curves import STYLE, chart
-from rac.report.data import ComparisonRow, MetricInfo, Summary, Table, format_p, format_value
+from rac.report.data import ComparisonRow, MetricInfo, Summary, Table, format_p, format_value, is_unsure
 from rac.report.labels import front
 from rac.report.markdown import escape
 from rac.retrieval.comparison import Compared, counts_of
@@ -117,7 +117,7 @@ def statements(table: Table, metric: MetricInfo, baseline: str) -> str:
     rows = [row for row in table.comparisons if row["metric"] == metric.name]
     better = [r for r in rows if r["significant"] and (r["difference"] or 0) > 0]
     worse = [r for r in rows if r["significant"] and (r["difference"] or 0) < 0]
-    unsure = [r["a"] for r in rows if not r["significant"]]
+    unsure = [r["a"] for r in rows if is_unsure(r)]
     parts = []
     for word, some in (("better", better), ("worse", worse)):
         if some:

@@ -31,7 +31,7 @@ class SeedTable:
 
 
 def groups_of_seeds(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
-    """Return the runs in groups: of one name and recipe, scored alike, over the same queries, each with its own seed.
+    """Return the runs in groups, sorted by seed: of one name and recipe, scored alike, over the same queries.
 
     What is asked is not compared: one seed may have more systems than another.
     """
@@ -52,7 +52,7 @@ def groups_of_seeds(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
             found[(*key, len(found))] = [run]
         else:
             same.append(run)
-    return list(found.values())
+    return [sorted(group, key=lambda run: run.recipe.seed) for group in found.values()]
 
 
 def over_seeds(runs: Sequence[StoredRun], source: str) -> SeedTable:
