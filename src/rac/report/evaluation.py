@@ -240,6 +240,16 @@ def _content(passage: Passage) -> tuple[object, ...]:
 
 
 def system_name(path: Path, made: Sequence[Prediction], taken: Collection[str]) -> str:
+    """Return what the system of a prediction file is called: as most of its predictions say, else as the file.
+
+    Args:
+        path: The file.
+        made: Its predictions.
+        taken: Names of other files' systems; a file that says one of these is called by its own name.
+
+    Raises:
+        UserError: if that is taken, too.
+    """
     named = Counter(p.system for p in made if p.system)
     name = named.most_common(1)[0][0] if named else path.stem
     if name in taken:
