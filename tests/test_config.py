@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from rac.config import Recipe, explain_recipe, find_recipe, load_recipe, shipped_recipes
 from rac.errors import DataError, UserError
+from rac.pipeline import unused_adapter
 
 
 def write(path: Path, text: str) -> Path:
@@ -51,10 +53,6 @@ def test_shipped_recipes_are_valid_and_named(name: str) -> None:
         ("model:\n  device: cpu\n  dtype: bfloat16\n", r"line 3, field 'model.dtype': .*bfloat16 on the CPU"),
         ("evaluation:\n  passages: [retrieved, gold]\n", r"line 2, field 'evaluation.passages': .*needs gold passages"),
         ("preference:\n  adapter: lora\n", r"line 2, field 'preference.adapter': .*set both to the same"),
-        (
-            "training:\n  adapter: lora\n  lora_rank: 8\npreference:\n  adapter: lora\n",
-            r"field 'preference.lora_rank': .*set both to the same",
-        ),
         ("prompt:\n  top_k: 2\n", r"field 'bootstrap.top_k': .*make bootstrap.top_k at most prompt.top_k"),
         ("preference:\n  loss: sft\n", r"line 2, field 'preference.loss'"),
     ],
@@ -62,6 +60,16 @@ def test_shipped_recipes_are_valid_and_named(name: str) -> None:
 def test_bad_recipes_are_refused_with_line_and_key(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         load_recipe(write(tmp_path / "r.yaml", text))
+
+
+def test_an_adapter_that_stage_2_cannot_have_is_said() -> None:
+    def said(**first: Any) -> str:
+        return unused_adapter(Recipe.model_validate({"training": first, "preference": {"adapter": "lora"}}))
+
+    assert said(adapter="lora") == ""
+    assert "goes on with the adapters of rank 8" in said(adapter="lora", lora_rank=8)
+    assert "preference.adapter: full" in unused_adapter(Recipe.model_validate({"training": {"adapter": "lora"}}))
+    assert unused_adapter(Recipe()) == ""
 
 
 def test_overrides_win_and_are_checked(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_a_path_without_a_name_of_its_own_is_a_sentence(
 ) -> None:
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="is no name that something can be written under"), files.atomic_path(name):
+    with pytest.raises(UserError, match="is a folder that cannot be replaced"), files.atomic_path(name):
         raise AssertionError
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 

@@ -136,6 +136,13 @@ def test_another_index_starts_anew(tmp_path: Path, model: Any) -> None:
         return identity(Asker(model, byte_tokenizer(), name="m", index=open_index(tmp_path / name)))
 
     assert with_index("a", "A passage.") == with_index("b", "A passage.") != with_index("c", "Another passage.")
+    one, other = (
+        Asker(model, byte_tokenizer(), name="m", index=open_index(tmp_path / name, IndexSettings(threads=threads)))
+        for name, threads in (("a", 0), ("c", 1))
+    )
+    assert identity(one, retrieves=False) == identity(other, retrieves=False)
+    threads = Asker(model, byte_tokenizer(), name="m", index=open_index(tmp_path / "a", IndexSettings(threads=1)))
+    assert identity(threads) == identity(one)
 
 
 def test_a_server_that_fails_for_some_items_is_asked_again_for_these(tmp_path: Path) -> None:

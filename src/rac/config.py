@@ -223,15 +223,10 @@ class Recipe(Section):
                 "evaluation.passages: [gold] needs gold passages, and bootstrapped data has none beside the retrieved "
                 "ones; use `passages: [retrieved]`"
             )
-        if self.preference.adapter != self.training.adapter:
+        if (self.training.adapter, self.preference.adapter) == ("full", "lora"):
             raise ValueError(
-                f"preference.adapter: {self.preference.adapter} and training.adapter: {self.training.adapter} do not "
-                "go together: stage 2 goes on with the weights that stage 1 trained; set both to the same"
-            )
-        if self.training.adapter == "lora" and self.preference.lora_rank != self.training.lora_rank:
-            raise ValueError(
-                f"preference.lora_rank: {self.preference.lora_rank} and training.lora_rank: {self.training.lora_rank} "
-                "do not go together: stage 2 goes on with the adapters of stage 1; set both to the same"
+                "preference.adapter: lora and training.adapter: full do not go together: an adapter would be saved for "
+                "the base model, and stage 1's weights would be lost; set both to the same"
             )
         if self.data.source == "bootstrap" and self.bootstrap.top_k > self.prompt.top_k:
             raise ValueError(

@@ -48,8 +48,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     if path.name in ("", ".."):
         raise UserError(
-            f"{path} is no name that something can be written under, and what is there cannot be replaced: give a name "
-            f"in it, such as {path / 'out'}"
+            f"{path} is a folder that cannot be replaced: give the name of a new file or folder in it, such as "
+            f"{path / 'out'}"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

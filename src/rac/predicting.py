@@ -113,7 +113,8 @@ def predict_file(
             f"example '{without}' of {examples_path} brings no passages and there is no index to retrieve from: give "
             "--index INDEX, or use a run directory"
         )
-    digest = sha256_json([sha256_file(examples_path), identity(asker), top_k, asker.settings.model_dump(mode="json")])
+    own = identity(asker, retrieves=any(not e.passages for e in examples))
+    digest = sha256_json([sha256_file(examples_path), own, top_k, asker.settings.model_dump(mode="json")])
     part = output.with_name(output.name + ".part")
     lines = ResumableLines(part, digest)
     todo = [e for e in examples if e.id not in lines.done]
@@ -140,15 +141,22 @@ def predict_file(
     return Summary(len(predictions), dict(Counter(p.reason for p in predictions if not p.question)), len(passing))
 
 
-def identity(asker: Asker) -> str:
-    """Return a hash of what asks: name, weights (a retrained model is another one), longest question, index."""
-    index = asker.index.info() if asker.index is not None else {}
+def identity(asker: Asker, *, retrieves: bool = True) -> str:
+    """Return a hash of what asks: name, weights (a retrained model is another one), longest question, and the index.
+
+    Args:
+        asker: What asks.
+        retrieves: Whether the index counts.
+    """
+    index = asker.index.info() if asker.index is not None and retrieves else {}
+    # How it is searched changes nothing of what is found.
+    settings = {k: v for k, v in index.get("settings", {}).items() if k not in ("threads", "build_threads", "uri")}
     return sha256_json(
         [
             asker.name,
             getattr(asker.generator, "digest", ""),
             getattr(asker.generator, "max_new_tokens", None),
-            {key: index.get(key) for key in ("corpus", "passages", "entries", "settings", "retrievers")},
+            {**{key: index.get(key) for key in ("corpus", "passages", "entries", "retrievers")}, "settings": settings},
         ]
     )
 

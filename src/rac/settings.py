@@ -20,7 +20,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML as ``yaml.safe_load`` does, but says where a value is that looks like a date or number and is none."""
+    """Reads YAML as ``yaml.safe_load`` does; an impossible date or number is an error with its line."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:

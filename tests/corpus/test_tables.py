@@ -59,6 +59,13 @@ def test_an_unpaired_quote_is_named_with_the_line_where_its_row_begins(tmp_path:
         list(read_corpus(tmp_path / "a.csv"))
 
 
+def test_a_tsv_that_is_quoted_throughout_may_have_line_ends_in_its_cells(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('id\ttext\n1\t"red\napple"\n2\t"say ""hi"""\n\n3\tplain\n', encoding="utf-8")
+    assert [(p.id, p.text) for p in read_corpus(tmp_path / "a.tsv")] == [
+        ("1", "red\napple"), ("2", 'say "hi"'), ("3", "plain"),
+    ]  # fmt: skip
+
+
 def test_quotes_of_a_tsv_are_text_unless_they_close_on_their_line(tmp_path: Path) -> None:
     rows = 'id\ttext\n1\t"never closed\n2\t"Hello," he said\n3\t"a ""quoted""\tfield"\n4\t5" pipe\n\n5\tlast\n'
     (tmp_path / "a.tsv").write_text(rows, encoding="utf-8")

@@ -240,6 +240,20 @@ def test_a_refused_key_or_model_ends_asking_at_once(fake: FakeServer, status: in
     assert seen == [0] and len(fake.bodies) == 2
 
 
+def test_what_is_under_way_when_a_key_is_refused_is_kept(fake: FakeServer) -> None:
+    def script(body: dict[str, Any], number: int) -> Any:
+        if body["messages"][-1]["content"] == "q0":
+            return 401, {}, '{"message": "no"}'
+        time.sleep(0.3)
+        return echo(body, number)
+
+    fake.script = script
+    seen: list[int] = []
+    with generator(fake, concurrency=3) as asking, pytest.raises(AccessError, match="status 401"):
+        seen.extend(index for index, _ in asking.ask([chat(f"q{i}") for i in range(20)]))
+    assert set(seen) == {1, 2}
+
+
 @pytest.mark.parametrize(
     ("key", "message"),
     [("sk-ключ", "character outside of ASCII at place 4 of 7"), ("sk-1\n", "white space at place 5")],

@@ -140,6 +140,8 @@ def test_with_held_out_training_the_sources_held_out_queries_are_nowhere() -> No
         ("recipe: claqua\nquestions: {q: {a: {}}}\nfindings: {other: text}\n", "not asked, 'other'"),
         ("recipe: claqua\nquestions: {q: {a: {}}}\nfinding: {q: x}\n", "line 3, field 'finding'"),
         ("recipe: claqua\nseeds: [1, 1]\nquestions: {q: {a: {}}}\n", "a seed stands twice"),
+        ("recipe: claqua\nseeds: [1]\nquestions: {q: {a: {seed: 2}}}\n", "leave `seed` out"),
+        ("recipe: claqua\nseeds: [1]\nsettings: {seed: 2}\nquestions: {q: {a: {}}}\n", "leave `seed` out"),
     ],
 )
 def test_a_screening_that_cannot_be_run_is_refused(tmp_path: Path, text: str, message: str) -> None:

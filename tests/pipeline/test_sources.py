@@ -14,7 +14,7 @@ from rac.pipeline.data import data_stage, index_stage, load_examples, load_retri
 from rac.pipeline.pooling import pool
 from rac.pipeline.predictions import predict_stages
 from rac.pipeline.run_directory import RunDirectory
-from rac.pipeline.sources import corpus_passages
+from rac.pipeline.sources import corpus_passages, read_examples
 from rac.pipeline.splitting import evaluation_only, split_examples
 from rac.records import ClarificationExample, Passage, Prediction
 from sources_support import examples, ids, recipe, source
@@ -104,6 +104,13 @@ def test_parts_of_a_folder_that_number_their_own_passages_are_refused(tmp_path: 
         source(tmp_path / f"{name}.jsonl", [ClarificationExample(id=name, query="q", passages=(passage,))])
     with pytest.raises(UserError, match="example 'test' and example 'train' have different passages with the id 'p1'"):
         corpus_passages(recipe({"source": str(tmp_path)}))
+    # Over another corpus their passages are D of one example each, and ids need to differ nowhere else.
+    parts = [read_records(tmp_path / f"{name}.jsonl", ClarificationExample) for name in ("train", "test")]
+    both = source(tmp_path / "both.jsonl", *parts)
+    with pytest.raises(UserError, match="have different passages with the id 'p1'"):
+        corpus_passages(recipe({"source": both}))
+    found, _ = read_examples(recipe({"source": both, "corpus": "wikipedia"}), None)
+    assert [e.passages[0].text for part in found.values() for e in part] == ["x", "y"]
 
 
 def test_two_sources_with_one_id_are_refused(tmp_path: Path) -> None:

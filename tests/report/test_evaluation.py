@@ -98,6 +98,12 @@ def test_the_same_passages_need_no_note(evaluate) -> None:
     assert not any("different D" in note for note in [*result.notes, *shared.notes])
 
 
+def test_copies_of_a_passage_may_differ_in_what_stands_beside_the_text(evaluate) -> None:
+    bare = SHIP.model_copy(update={"title": "", "types": (), "description": ""})
+    result = evaluate({"one": {"q1": (bare, BAND)}, "two": {"q1": (SHIP, BAND)}})
+    assert result.contexts["q1"] == [SHIP, BAND]
+
+
 def test_two_passages_with_one_id_are_refused_before_scoring(evaluate, monkeypatch) -> None:
     monkeypatch.delattr("rac.report.evaluation.evaluate")
     other = SHIP.model_copy(update={"text": "Luna is a steamer."})

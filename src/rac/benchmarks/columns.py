@@ -106,7 +106,11 @@ def _collect(own: dict[str, Any], row: dict[str, Any], columns: ColumnMap) -> No
     for i, value in enumerate(texts):
         passage = _passage(value, titles[i] if i < len(titles) else "")
         if passage is not None:
-            own.setdefault("passages", {}).setdefault(passage.id, passage)
+            known = own.setdefault("passages", {}).setdefault(passage.id, passage)
+            if (known.title, known.text) != (passage.title, passage.text):
+                raise UserError(
+                    f"two different passages of one query have the id '{passage.id}'; give each an id of its own"
+                )
     if columns.history and "history" not in own:
         own["history"] = [v if isinstance(v, dict) else _text(v) for v in _values(row.get(columns.history), "")]
     if columns.split:

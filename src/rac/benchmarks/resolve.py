@@ -30,6 +30,7 @@ def read_source(
     directory: Path | str | None = None,
     mirror: Path | str | None = None,
     columns: ColumnMap | None = None,
+    distinct: bool = True,
 ) -> tuple[BenchmarkData, BenchmarkInfo | None]:
     """Read a benchmark, or a file of examples.
 
@@ -40,6 +41,8 @@ def read_source(
         directory: Where benchmarks lie.
         mirror: See ``fetch_files``.
         columns: What the columns of a table (or of PaQa) hold.
+        distinct: Whether a file whose examples give one passage id to different passages is refused. If not, the
+            corpus has the last of them, which is no corpus to search.
 
     Returns:
         The data, and the benchmark's description (None for a file).
@@ -77,7 +80,11 @@ def read_source(
             raise UserError(f"{path} has no split '{split}'; {advice}")
         examples = [e for e in examples if e.split == split]
         counts["examples of this split"] = len(examples)
-    return BenchmarkData(examples, distinct_passages(carried(examples), path), counts), None
+    if distinct:
+        corpus = distinct_passages(carried(examples), path)
+    else:
+        corpus = list({passage.id: passage for _, passage in carried(examples)}.values())
+    return BenchmarkData(examples, corpus, counts), None
 
 
 def read_present(

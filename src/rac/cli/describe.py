@@ -44,8 +44,9 @@ def describe(
     from rac.benchmarks.resolve import read_present, read_source
 
     data, info = read_source(
-        source, split, directory=directory, mirror=mirror, columns=_column_map(columns) if columns else None
-    )
+        source, split, directory=directory, mirror=mirror, columns=_column_map(columns) if columns else None,
+        distinct=False,
+    )  # fmt: skip
     if not data.examples:
         raise UserError(f"{source} holds no example, so there is nothing to describe")
     others: dict[str, list[ClarificationExample]] = {}

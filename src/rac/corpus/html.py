@@ -55,12 +55,9 @@ def _decode(raw: bytes, path: Path) -> tuple[str, str]:
     encoding = detect(raw, path, whole=True)
     if encoding.skip:
         return raw[encoding.skip :].decode(encoding.name, "replace"), encoding.name
-    try:
-        return raw.decode("utf-8"), "utf-8"  # whatever is declared: no other text looks like this by chance
-    except UnicodeDecodeError:
-        pass
     name = encoding.name
-    if declared := _CHARSET.search(raw[:4096]):
+    # What is UTF-8 but for a few damaged bytes is that, whatever is declared: no other text looks so by chance.
+    if name != "utf-8" and (declared := _CHARSET.search(raw[:4096])):
         try:
             "".encode(declared[1].decode("ascii"))
             name = declared[1].decode("ascii").lower()

@@ -97,8 +97,8 @@ def _types(value: Any) -> tuple[str, ...]:
 def read_csv(path: Path, name: str, report: ReadReport) -> Iterator[Passage]:
     """Yield the rows of a CSV or TSV file; the separator is the one that its first line has most of.
 
-    A quoted field of a CSV file may hold line ends. In a TSV file each line is a row, and a quote that is not closed
-    on its line is text.
+    A quoted field may hold line ends. Many TSV files are written without any quoting: where not all of one can be read
+    as quoted rows of the header's length, each line is a row, and a quote that is not closed on its line is text.
 
     Raises:
         DataError: for a file without rows, quotes that do not match, or a field of more than ``LONGEST_FIELD``
@@ -129,13 +129,15 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[list[str]]:
     blank, first = next(((n, line) for n, line in enumerate(lines) if line.strip()), (0, ""))
     number, begin = 0, blank + 1
     try:
-        if path.suffix.lower() == ".tsv":
+        tabs = path.suffix.lower() == ".tsv"
+        if tabs and not _is_quoted(path):
             for line in chain([first], lines):
                 yield _cells(line)
                 number, begin = number + 1, begin + 1
         else:
             # Loose parsing would take all rows behind an unpaired quote for one field, and say nothing.
-            reader = csv.reader(chain([first], lines), delimiter=max("\t,;|", key=first.count), strict=True)
+            delimiter = "\t" if tabs else max("\t,;|", key=first.count)
+            reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
             for cells in reader:
                 yield cells
                 number, begin = number + 1, blank + reader.line_num + 1
@@ -144,6 +146,17 @@ def _rows(path: Path, lines: Iterator[str]) -> Iterator[list[str]]:
         raise DataError(
             path, f"{what} cannot be read ({error}); check its quotes, or split long fields", line=begin
         ) from error
+
+
+def _is_quoted(path: Path) -> bool:
+    """Whether all of a TSV file can be read as quoted rows of the header's length."""
+    lines = (line for line in _lines(path, ReadReport()) if line.strip())
+    try:
+        rows = csv.reader(lines, delimiter="\t", strict=True)
+        width = len(next(rows, []))
+        return all(len(row) == width for row in rows)
+    except csv.Error:
+        return False
 
 
 def _cells(line: str) -> list[str]:

@@ -177,7 +177,8 @@ class OpenAIGenerator:
                 way is not sent any more.
         """
         pending: dict[Future[list[Candidate]], int] = {}
-        items = iter(enumerate(prompts))
+        items: Iterator[tuple[int, Messages]] = iter(enumerate(prompts))
+        refused: AccessError | None = None
         quiet = 1.5 if label else math.inf
         with (
             ThreadPoolExecutor(self.settings.concurrency, thread_name_prefix="rac-openai") as pool,
@@ -190,6 +191,8 @@ class OpenAIGenerator:
                         index, messages = item
                         pending[pool.submit(self._candidates, messages, n, seed, options)] = index
                     if not pending:
+                        if refused is not None:
+                            raise refused
                         return
                     done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
                     if cancel is not None and cancel():
@@ -198,8 +201,9 @@ class OpenAIGenerator:
                         index = pending.pop(future)
                         try:
                             yield index, future.result()
-                        except AccessError:
-                            raise
+                        except AccessError as error:
+                            # What else is under way may be answered, and is paid for; nothing new is asked.
+                            refused, items = refused or error, iter(())
                         except BackendError as error:
                             yield index, error
                         progress.advance()

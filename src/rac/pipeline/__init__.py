@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Literal
 
 from rac.config import Recipe
 from rac.pipeline.run_directory import RunDirectory
+
+log = logging.getLogger(__name__)
 
 Until = Literal["ungrounded", "grounded", "pairs", "rac", "predict", "report"]
 
@@ -26,6 +29,8 @@ def run_recipe(recipe: Recipe, path: Path | str, *, until: Until | str = "report
     from rac.pipeline.models import needs
 
     run = RunDirectory(path, recipe)
+    if unused := unused_adapter(recipe):
+        log.warning("%s", unused)
     with run.lock():
         data.index_stage(run)
         data.data_stage(run)
@@ -59,3 +64,14 @@ def run_recipe(recipe: Recipe, path: Path | str, *, until: Until | str = "report
 
 
 __all__ = ["RunDirectory", "run_recipe"]
+
+
+def unused_adapter(recipe: Recipe) -> str:
+    """Return what to say where stage 2 cannot have the adapter that ``preference`` names; nothing where it has it."""
+    first, second = recipe.training, recipe.preference
+    if first.adapter != "lora" or (second.adapter, second.lora_rank) == ("lora", first.lora_rank):
+        return ""
+    return (
+        f"preference.adapter: {second.adapter} and preference.lora_rank: {second.lora_rank} are not used: stage 2 goes "
+        f"on with the adapters of rank {first.lora_rank} that stage 1 trains"
+    )

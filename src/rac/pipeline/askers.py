@@ -28,15 +28,20 @@ Item = tuple[ClarificationExample, list[Passage]]
 Ask = Callable[[list[Item]], list[str]]
 
 
+_EVERY_SUPPORTED = {"supported_only": True, "questions_per_query": None}
+"""The training examples that shots are drawn from by default."""
+
+
 def way_settings(recipe: Recipe, system: System) -> dict[str, Any]:
     """Return the settings that a system's questions depend on beside prompt, model and seed."""
     own = recipe.evaluation
     if system.way == "few-shot":
-        examples = {
+        chosen = {
             "supported_only": recipe.data.supported_only,
             "questions_per_query": recipe.data.questions_per_query,
         }
-        return {"shots": own.shots, "examples": examples}
+        # Left out where they are the defaults: runs from before they counted stay as they are.
+        return {"shots": own.shots, **({} if chosen == _EVERY_SUPPORTED else {"examples": chosen})}
     if system.way == "context-aware":
         return {"alpha": own.alpha, "plausibility": own.plausibility}
     if system.way == "facet-constrained":

@@ -8,7 +8,7 @@ from typing import Any
 
 from rac.files import ResumableLines, sha256_json, write_records
 from rac.generation.systems import SYSTEMS
-from rac.models import model_fingerprint
+from rac.models import EMBEDDED, model_fingerprint
 from rac.pipeline.askers import open_asker, way_settings
 from rac.pipeline.context import choose_passages
 from rac.pipeline.data import load_examples, load_retrieved
@@ -64,7 +64,7 @@ def predict_stage(run: RunDirectory, system: str) -> dict[str, Any]:
         "system": system,
         **way_settings(recipe, kind),
     }
-    if "base" in kind.models:
+    if "base" in kind.models and recipe.model.base != EMBEDDED:
         inputs["base"] = model_fingerprint(recipe.model.base)
 
     def work() -> Stage:

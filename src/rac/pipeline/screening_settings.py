@@ -54,6 +54,8 @@ class Screening(BaseModel):
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
+        if self.seeds and any("seed" in settings for settings in (self.settings, *self.variants().values())):
+            raise ValueError("seeds names the seeds, and so do settings or a variant; leave `seed` out there")
         meaning: dict[str, dict[str, Any]] = {}
         for variants in self.questions.values():
             for name, settings in variants.items():

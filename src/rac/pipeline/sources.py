@@ -117,7 +117,8 @@ def _read_example_source(path: Path, columns: ColumnMap | None) -> BySplit:
     if path.is_file():
         from rac.benchmarks.resolve import read_source
 
-        data, _ = read_source(str(path), columns=columns)
+        # Only the examples count: the corpus may be another one.
+        data, _ = read_source(str(path), columns=columns, distinct=False)
         if not data.examples:
             raise UserError(f"{path} holds no example; each one needs at least a query")
         return by_split(data.examples)

@@ -220,23 +220,28 @@ def _own(
 
 
 def _union(query: str, own: Mapping[str, Sequence[Passage]]) -> list[Passage]:
-    """Return each passage once, in order of first appearance; evidence names passages by id, so ids must be unique."""
+    """Return each passage once, in order of first appearance; evidence names passages by id, so ids must be unique.
+
+    Of two copies with one text the fuller one is shown: systems differ in what they write beside it.
+    """
     first: dict[str, tuple[str, Passage]] = {}
     for name, passages in own.items():
         for passage in passages:
             before, known = first.setdefault(passage.id, (name, passage))
-            if _content(known) != _content(passage):
+            if known.text != passage.text:
                 where = " and ".join(f"'{n}'" for n in dict.fromkeys((before, name)))
                 raise UserError(
                     f"query '{query}' has two different passages with the id '{passage.id}' (in D of {where}), so "
                     "evidence could lie in either; give each an id of its own, or score against another D (--passages)"
                 )
+            if _said(passage) > _said(known):
+                first[passage.id] = (before, passage)
     return [passage for _, passage in first.values()]
 
 
-def _content(passage: Passage) -> tuple[object, ...]:
-    """What is scored and shown of a passage; ``meta`` may hold the rank or score by which one system found it."""
-    return passage.title, passage.types, passage.description, passage.text
+def _said(passage: Passage) -> int:
+    """Return how many of the fields beside the text a passage has."""
+    return sum(map(bool, (passage.title, passage.types, passage.description)))
 
 
 def system_name(path: Path, made: Sequence[Prediction], taken: Collection[str]) -> str:

@@ -142,6 +142,8 @@ def _known(path: Path, settings: IndexSettings, key: dict) -> tuple[tuple[LocalI
         index.check_models()
     except OtherModelError:
         return None, "the index is built anew, since its model gives other vectors than when it was built"
+    except UserError:
+        pass  # A model that is not here now: if nothing changed none is needed, else the build says so.
     return (index, manifest), ""
 
 
