@@ -123,7 +123,7 @@ def test_html_is_what_a_reader_sees(tmp_path: Path) -> None:
         (b"<p hidden>" + b"x " * SAMPLE + b"</p><p>caf\xe9", "café"),
         (
             b'<meta charset="iso-8859-1"><p>' + ("Füße und Bäche. " * 50).encode() + b"\xff",
-            "Füße und Bäche, Gärten und Höfe\ufffd",
+            "Füße und Bäche. " * 50 + "\ufffd",
         ),
     ],
 )
