@@ -122,8 +122,8 @@ def test_html_is_what_a_reader_sees(tmp_path: Path) -> None:
         (b'<meta charset="cp1251"><p hidden>' + b"x " * SAMPLE + "</p><p>naïve".encode(), "naïve"),
         (b"<p hidden>" + b"x " * SAMPLE + b"</p><p>caf\xe9", "café"),
         (
-            b'<meta charset="iso-8859-1"><p>' + ("Füße und Bäche. " * 50).encode() + b"\xff",
-            "Füße und Bäche. " * 50 + "\ufffd",
+            b'<meta charset="iso-8859-1"><p>' + ("Füße " * 50).encode() + b"\xff",
+            "Füße " * 50 + "\ufffd",
         ),
     ],
 )
