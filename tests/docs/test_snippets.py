@@ -34,7 +34,8 @@ BENCHMARK = re.compile(r"\b(claqua|clariq|inscit|lexical)\b")
 SMALL = (
     "data.train_queries=40 data.evaluation_queries=4 bootstrap.examples=60 bootstrap.top_k=3 prompt.top_k=3 "
     "prompt.passage_tokens=80 training.epochs=1 training.learning_rate=0.003 preference.epochs=1 "
-    "pairs.grounded_samples=2 pairs.ungrounded_samples=3 pairs.max_shares={} evaluation.max_new_tokens=16 "
+    "pairs.grounded_samples=2 pairs.ungrounded_samples=3 pairs.max_shares={} "
+    "data.supported_only=false evaluation.max_new_tokens=16 "
     "evaluation.bootstrap_samples=100 evaluation.nli=none"
 )
 LINKED = (
