@@ -60,6 +60,17 @@ def test_queries_are_those_that_no_part_has_and_come_without_gold(tmp_path: Path
     assert few.output_hash("data") == run.output_hash("data"), "other parts do not depend on how many are taken"
 
 
+def test_a_transfer_asks_none_of_them(tmp_path: Path) -> None:
+    run = made(tmp_path, queries=5)
+    unlabelled_stage(run)
+    data = run.recipe.data.model_copy(update={"fold": "1/1"})
+    transfer = RunDirectory(tmp_path / "transfer", run.recipe.model_copy(update={"data": data}), trained=run)
+    index_stage(transfer)
+    data_stage(transfer)
+    asked = load_examples(transfer, "evaluation")
+    assert asked and not {e.cluster for e in asked} & {e.cluster for e in load_examples(run, UNLABELLED)}
+
+
 def test_what_the_source_holds_out_is_not_trained_on_where_the_run_asks_training_queries(tmp_path: Path) -> None:
     run = made(tmp_path, held_out="training")
     unlabelled_stage(run)

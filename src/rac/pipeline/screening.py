@@ -25,6 +25,7 @@ from rac.pipeline.run_directory import RunDirectory
 from rac.pipeline.screening_settings import BASELINE, Screening, slug
 from rac.report.compare import ScoredSystem, compare_scored, load_systems
 from rac.report.screening import render_screening
+from rac.report.seeds import known_mean
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ def _question(screening: Screening, question: str, runs: Runs) -> dict[str, Any]
         "settings": screening.questions[question],
         "table": {**result.table, "name": question, "sources": list(names)},
         "by_seed": {
-            name: {metric: [_mean(metric, system) for system in by_seed.values()] for metric in SHOWN}
+            name: {metric: [known_mean(_column(metric, system)) for system in by_seed.values()] for metric in SHOWN}
             for name, by_seed in scored.items()
             if screening.seeds
         },
@@ -184,9 +185,8 @@ def _same_signature(systems: Iterable[ScoredSystem]) -> None:
         raise UserError(f"{where} were scored differently, so their queries cannot be compared; run both anew")
 
 
-def _mean(metric: str, system: ScoredSystem) -> float | None:
-    values = [float(row[metric]) for row in system.rows.values() if row.get(metric) is not None]
-    return sum(values) / len(values) if values else None
+def _column(metric: str, system: ScoredSystem) -> list[float | None]:
+    return [row.get(metric) for row in system.rows.values()]
 
 
 def _cost(runs: Sequence[RunDirectory]) -> dict[str, Any]:

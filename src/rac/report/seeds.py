@@ -74,8 +74,8 @@ def over_seeds(runs: Sequence[StoredRun], source: str) -> SeedTable:
             if len(columns) < len(runs):
                 continue
             for place, row in enumerate(rows):
-                row[metric] = _mean([column[place] for column in columns])
-            means = [_mean(column) for column in columns]
+                row[metric] = known_mean([column[place] for column in columns])
+            means = [known_mean(column) for column in columns]
             by_seed[system][metric] = [m for m in means if m is not None]
         items[system] = rows
     seeds = tuple(run.recipe.seed for run in runs)
@@ -86,6 +86,7 @@ def over_seeds(runs: Sequence[StoredRun], source: str) -> SeedTable:
     return SeedTable(table, seeds, by_seed)
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def known_mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that could be scored; None if there is none."""
     known = [float(v) for v in values if v is not None]
     return sum(known) / len(known) if known else None
