@@ -141,7 +141,7 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path, text: str, message
 def test_what_a_way_of_asking_depends_on_is_in_its_hash() -> None:
     recipe = Recipe.model_validate({"evaluation": {"shots": 2, "alpha": 0.25}, "openai": {"model": "m"}})
     assert way_settings(recipe, SYSTEMS["base-few-shot"]) == {"shots": 2}
-    # Shots are drawn from what stage 1 may be trained on; the default leaves the key out, so older runs stay as they are.
+    # Shots are drawn from what stage 1 may be trained on; older runs, of the default, stay as they are.
     every = recipe.model_copy(update={"data": recipe.data.model_copy(update={"supported_only": False})})
     assert way_settings(every, SYSTEMS["base-few-shot"])["examples"]["supported_only"] is False
     assert way_settings(recipe, SYSTEMS["context-aware"])["alpha"] == 0.25
