@@ -30,7 +30,7 @@ _ADDED_LATER = {"data": ("also", "fold", "held_out")}
 _NOT_HASHED = {
     "data": ("unlabelled_queries",),
     "training": ("keep_memory",),
-    "preference": ("rounds", "unlabelled_rounds", "keep_memory"),
+    "preference": ("rounds", "unlabelled_rounds", "mined_rounds", "keep_memory"),
 }
 """Keys that say which stages there are, or how fast they run, and change nothing in what comes out of any of them."""
 

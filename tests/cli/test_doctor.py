@@ -131,6 +131,9 @@ def test_devices(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
 class Server(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         good = self.path == "/v1/models"
+        if self.path == "/locked/models":
+            self.send_error(200 if self.headers.get("Authorization") == "Bearer open" else 401)
+            return
         body = json.dumps({"data": [{"id": "tiny"}]} if good else {"error": "no"}).encode()
         self.send_response(200 if good else 404)
         self.send_header("Content-Length", str(len(body)))
@@ -141,12 +144,16 @@ class Server(BaseHTTPRequestHandler):
         pass
 
 
-def test_servers() -> None:
+def test_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
         assert models.server_check(f"{address}/v1").figures == {"models": ["tiny"]}
         assert "status 404" in models.server_check(address).found
+        monkeypatch.setenv("OPENAI_API_KEY", "wrong")
+        monkeypatch.setenv("MY_KEY", "open")
+        assert models.server_check(f"{address}/locked").advice == "set OPENAI_API_KEY"
+        assert "status 401" not in models.server_check(f"{address}/locked", "MY_KEY").found
         server.shutdown()
     assert "does not answer" in models.server_check("http://127.0.0.1:9/v1").found
     assert models.server_check("ftp://x").status == "problem"
@@ -234,6 +241,10 @@ def test_rounds_without_labels_and_validations_take_time(recipe: Recipe) -> None
     rounds = estimate.seconds_of(more, EMBEDDED, work, 150e9)
     none = estimate.seconds_of(changed(recipe, preference={"rounds": 1, "validations": 0}), EMBEDDED, work, 150e9)
     assert rounds["pairs"] == pytest.approx(4 * none["pairs"]) and rounds["rac"] == pytest.approx(4 * none["rac"])
+    mined = estimate.seconds_of(
+        changed(recipe, preference={"rounds": 1, "validations": 0, "mined_rounds": 1}), EMBEDDED, work, 150e9
+    )
+    assert none["pairs"] < mined["pairs"] < 3 * none["pairs"] and none["rac"] < mined["rac"] < 2 * none["rac"]
     watched = changed(recipe, preference={"validations": 3, "validation_queries": 100})
     assert estimate.seconds_of(watched, EMBEDDED, work, 150e9)["rac"] > none["rac"]
     # Asked in float32 where training has a faster arithmetic.

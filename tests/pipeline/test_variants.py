@@ -52,7 +52,7 @@ def test_keys_that_came_later_do_not_change_the_hashes_of_finished_stages() -> N
     assert changed.digest("data") != old.digest("data")
     # Of the recipe as it was before these keys existed.
     known = old.preference.model_dump(mode="json")
-    del known["rounds"], known["unlabelled_rounds"], known["keep_memory"]
+    del known["rounds"], known["unlabelled_rounds"], known["mined_rounds"], known["keep_memory"]
     assert old.digest("preference") == sha256_json({"preference": known})
     # Another round leaves those that are done as they are.
     assert with_rounds(2).digest("preference") == with_rounds(1).digest("preference")
@@ -60,8 +60,10 @@ def test_keys_that_came_later_do_not_change_the_hashes_of_finished_stages() -> N
 
 def test_the_number_of_rounds_is_no_part_of_one_rounds_identity() -> None:
     model = tiny_model()
-    first, second = (fingerprint(model, [], Stage2(rounds=n), 0, None) for n in (1, 2))
-    assert first == second
+    first, second, mined = (
+        fingerprint(model, [], settings, 0, None) for settings in (Stage2(), Stage2(rounds=2), Stage2(mined_rounds=1))
+    )
+    assert first == second == mined
 
 
 def test_the_papers_variant_is_the_papers_recipe() -> None:

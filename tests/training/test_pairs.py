@@ -174,6 +174,19 @@ def test_most_negatives_and_length_preference() -> None:
     assert found[0].rejected == near
 
 
+def test_what_the_model_asks_greedily_is_learnt_from_first() -> None:
+    far = "Which one did you have in mind just now, the poem Rescue, or would it rather be the book Rescue?"
+    settings = Pairs(negatives=("grounded",), max_negatives=1)
+    pairs, counts = make_pairs([source(asked=far)], settings, seed=0, scorer=FakeScorer())
+    assert pairs[0].rejected == far, "farther from C+ and longer than the samples, but what a user would see"
+    plain, _ = make_pairs([source()], settings, seed=0, scorer=FakeScorer())
+    assert plain[0].rejected in (FILM, TWICE) and plain[0].chosen == pairs[0].chosen == BOOK_GAME
+    assert counts["C- grounded"] == 1
+    # A sound one is a candidate for C+ like any sample.
+    sound, _ = make_pairs([source(asked=GAME_BOOK, gold=(GAME_BOOK,))], settings, seed=0, scorer=FakeScorer())
+    assert sound[0].chosen == GAME_BOOK and sound[0].rejected != GAME_BOOK
+
+
 def test_edits_which_are_always_nearest_leave_room_for_the_models_own_faults() -> None:
     settings = Pairs(negatives=("grounded", "edited-chosen"), edit_kinds=("repeated-option",), max_negatives=2)
     pairs, counts = make(settings, source(grounded=(BOOK_GAME, OPERA)))

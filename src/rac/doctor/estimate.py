@@ -29,6 +29,8 @@ _TEMPLATE, _QUESTION = 60, 24
 _TRAINING, _DECODING = 0.8, 0.2
 _TRAFFIC = 9e-8
 """Seconds that a CPU moves memory for in training, per token, layer and hidden unit, whatever its products take."""
+_FAULTY = 0.3
+"""Share of the queries of stage 1 whose greedy question has a fault, before a mined round."""
 _BYTES_PER_ACTIVATION = 4 * 34
 """Float32 values kept for the backward pass, per token, layer and hidden unit (Korthikanti et al. 2022)."""
 _ASSUMED_QUERIES = 1000
@@ -283,11 +285,13 @@ def seconds_of(
     queries = float(own.rounds * work.stage2)
     if own.unlabelled_rounds:
         queries += recipe.data.unlabelled_queries or own.unlabelled_rounds * work.stage2
+    mined = float(own.mined_rounds * work.stage1)
+    queries += _FAULTY * mined
     stage1 = validated(recipe.training, 1)
     return {
         "ungrounded": trained(work.stage1 * recipe.training.epochs, 30, work.questions) + stage1,
         "grounded": trained(work.stage1 * recipe.training.epochs, work.prompt, work.questions) + stage1,
-        "pairs": answered(queries, queries * samples, rate),
+        "pairs": answered(queries, queries * samples, rate) + answered(mined, mined, rate),
         "rac": trained(queries * own.epochs, work.prompt, 5) + validated(own, own.all_rounds),
         "evaluation": answered(work.evaluated, work.evaluated, asking),
     }

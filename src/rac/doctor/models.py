@@ -29,7 +29,7 @@ def checks(recipe: Recipe) -> Iterator[Check]:
     if index.reranker:
         yield model_check(index.reranker, "reranker")
     if "openai" in recipe.evaluation.systems:
-        yield server_check(recipe.openai.url)
+        yield server_check(recipe.openai.url, recipe.openai.api_key_variable)
     yield device_check(recipe)
     yield source_check(recipe)
     yield corpus_check(recipe)
@@ -192,12 +192,12 @@ def corpus_check(recipe: Recipe) -> Check:
     return Check("corpus", "problem", f"there is no corpus at '{name}'", "check data.corpus")
 
 
-def server_check(server: str) -> Check:
-    """Check that an OpenAI-compatible server answers, and which models it has."""
+def server_check(server: str, key_variable: str = "OPENAI_API_KEY") -> Check:
+    """Check that an OpenAI-compatible server answers to the key in an environment variable, and which models it has."""
     address = server.rstrip("/") + "/models"
     try:
         check_address(server)
-        key = read_api_key("OPENAI_API_KEY")
+        key = read_api_key(key_variable)
     except (ValueError, UserError) as error:
         return _problem("server", error)
     request = urllib.request.Request(address)
@@ -207,7 +207,7 @@ def server_check(server: str) -> Check:
         with urllib.request.urlopen(request, timeout=_SECONDS) as response:
             models = [str(model["id"]) for model in json.loads(response.read(1_000_000))["data"]]
     except urllib.error.HTTPError as error:
-        advice = "set OPENAI_API_KEY" if error.code in (401, 403) else "check the address; it mostly ends with /v1"
+        advice = f"set {key_variable}" if error.code in (401, 403) else "check the address; it mostly ends with /v1"
         return Check("server", "problem", f"{address} answers with HTTP status {error.code}", advice)
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as error:
         return Check(

@@ -20,11 +20,12 @@ from rac.pipeline.data import UNLABELLED
 from rac.pipeline.models import load_run_model
 from rac.pipeline.run_directory import RunDirectory, Stage
 from rac.pipeline.samples import sample_questions
-from rac.pipeline.training import ground
+from rac.pipeline.training import Grounding, ground
 from rac.pipeline.validation import validated_by, validation_inputs, validation_of
-from rac.prompting import build_prompt, encode_question
+from rac.prompting import Prompt, build_prompt, encode_question
 from rac.records import PreferencePair
 from rac.training.pair_settings import Pairs
+from rac.training.pairs import option_value
 from rac.training.settings import Stage2
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Variant:
         validated: Whether validation chooses the weights that are kept; otherwise the last ones are.
         split: Which queries it asks.
         part: (I, K): every K-th of them from the I-th on, so that further rounds see queries that none before has.
+        mined: Take only queries whose greedy question has a fault, and nothing from gold.
     """
 
     model: str
@@ -56,6 +58,7 @@ class Variant:
     validated: bool = True
     split: str = "pairs"
     part: tuple[int, int] = (0, 1)
+    mined: bool = False
 
     @property
     def is_first(self) -> bool:
@@ -68,7 +71,11 @@ class Variant:
 
 
 def round_variant(recipe: Recipe, number: int) -> Variant:
-    """Return a round of the recipe, from 1; those on unlabelled queries follow the others and share these out."""
+    """Return a round of the recipe, from 1.
+
+    Rounds on unlabelled queries follow those on labelled ones and share these queries out; mined rounds come last, and
+    each mines all queries of stage 1.
+    """
     if number == 1:
         return Variant("rac", "pairs", "grounded", recipe.pairs, recipe.seed)
     start = "rac" if number == 2 else f"rac-{number - 1}"
@@ -76,6 +83,8 @@ def round_variant(recipe: Recipe, number: int) -> Variant:
     further = number - recipe.preference.rounds
     if further < 1:
         return variant
+    if further > recipe.preference.unlabelled_rounds:
+        return replace(variant, split="train", mined=True)
     return replace(variant, split=UNLABELLED, part=(further - 1, recipe.preference.unlabelled_rounds))
 
 
@@ -106,12 +115,16 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
         counts: Counter[str] = Counter()
         groundings = ground(
             run, variant.split, counts, part=variant.part, supported_only=False if variant.all_queries else None,
-            gold_only=settings.gold_only_share, seed=variant.seed,
+            gold_only=settings.gold_only_share, seed=variant.seed, labelled=False if variant.mined else None,
         )  # fmt: skip
         tokenizer = load_tokenizer(recipe.model.base)
         prompts = {
             g.example.id: build_prompt(tokenizer, g.example.query, g.passages, recipe.prompt) for g in groundings
         }
+        asked: dict[str, str] = {}
+        if variant.mined:
+            groundings, asked = _faulty(run, variant, groundings, prompts, counts)
+            prompts = {g.example.id: prompts[g.example.id] for g in groundings}
         own = _sample(run, variant.start, prompts, settings.grounded_samples, settings.needs_grounded, variant, counts)
         bare = {g.example.id: build_prompt(tokenizer, g.example.query, None, recipe.prompt) for g in groundings}
         other = _sample(
@@ -127,6 +140,7 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
                 grounded=tuple(own.get(g.example.id, ())),
                 ungrounded=tuple(other.get(g.example.id, ())),
                 visible=g.visible,
+                asked=asked.get(g.example.id, ""),
             )
             for g in groundings
         ]
@@ -153,11 +167,45 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
         inputs["selection"] = SELECTION_VERSION
     if not variant.is_first:
         inputs |= {"part": variant.part} if variant.split == UNLABELLED else {}
+        inputs |= {"mined": True} if variant.mined else {}
         inputs |= {"variant": variant.pairs, "settings": settings.model_dump(mode="json"), "seed": variant.seed}
         inputs["recipe"] = recipe.digest("prompt", "seed")
     return run.run(
         variant.pairs, inputs, work, label=f"data generation: sampling and pairing questions ({variant.pairs})"
     )
+
+
+def _faulty(
+    run: RunDirectory,
+    variant: Variant,
+    groundings: list[Grounding],
+    prompts: dict[str, Prompt],
+    counts: Counter[str],
+) -> tuple[list[Grounding], dict[str, str]]:
+    """Ask the model that a mined round starts from; return the queries whose question has a fault, and the questions.
+
+    A question that was cut off at the length limit is a fault, too, but no candidate for C_q-: its end is not known.
+    """
+    found = sample_questions(run, variant.start, prompts, 1, seed=variant.seed, greedy=True)
+    asked = {identity: texts[0] for identity, texts in found.items() if texts}
+    scorer = SelectionScorer()
+
+    def is_faulty(grounding: Grounding) -> bool:
+        question = asked.get(grounding.example.id)
+        if question is None:
+            counts["greedy questions that were cut off"] += 1
+            return True
+        score = scorer.score(question, grounding.example.query, grounding.visible)
+        return option_value(score, tell_apart=variant.settings.tell_apart) < 1
+
+    faulty = [grounding for grounding in groundings if is_faulty(grounding)]
+    counts["queries whose greedy question has a fault"] = len(faulty)
+    if not faulty:
+        raise UserError(
+            f"{variant.pairs}: no greedy question of {variant.start} has a fault that the selection scorer sees, so a "
+            "mined round has nothing to learn from; lower preference.mined_rounds"
+        )
+    return faulty, asked
 
 
 def _sample(

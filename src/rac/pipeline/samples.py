@@ -13,7 +13,7 @@ _ROWS = 64
 
 
 def sample_questions(
-    run: RunDirectory, stage: str, prompts: dict[str, Prompt], n: int, *, seed: int
+    run: RunDirectory, stage: str, prompts: dict[str, Prompt], n: int, *, seed: int, greedy: bool = False
 ) -> dict[str, list[str]]:
     """Sample ``n`` questions for each prompt from a model of the run; an interrupted loop goes on where it was.
 
@@ -27,6 +27,7 @@ def sample_questions(
         prompts: Prompt by id.
         n: Samples of each.
         seed: Of the samples.
+        greedy: Take the one question that the model would ask instead of samples; ``n`` is 1.
 
     Returns:
         At most ``n`` questions by id.
@@ -38,13 +39,13 @@ def sample_questions(
     digest = sha256_json(
         {
             "model": run.output_hash(stage),
-            "settings": settings.model_dump(mode="json", include={"temperature", "top_p", "top_k"}),
+            "settings": {} if greedy else settings.model_dump(mode="json", include={"temperature", "top_p", "top_k"}),
             "dtype": dtype,
-            "seed": seed,
+            "seed": None if greedy else seed,
             "max_new_tokens": run.recipe.evaluation.max_new_tokens,
         }
     )
-    lines = ResumableLines(run / "work" / f"samples-{stage}.jsonl", digest)
+    lines = ResumableLines(run / "work" / f"{'greedy' if greedy else 'samples'}-{stage}.jsonl", digest)
     keys = {identity: sha256_json(prompt.ids)[:24] for identity, prompt in prompts.items()}
     missing = {keys[i]: p for i, p in prompts.items() if len(lines.done.get(keys[i], ())) < n}
     if missing:
@@ -52,20 +53,22 @@ def sample_questions(
         generator = LocalGenerator(model, tokenizer, max_new_tokens=run.recipe.evaluation.max_new_tokens)
         order = sorted(missing, key=lambda key: (len(missing[key].ids), key))
         with Progress(
-            f"sampling from {stage}", len(prompts), unit="queries", done=len(prompts) - len(order)
+            f"{'asking' if greedy else 'sampling from'} {stage}",
+            len(prompts),
+            unit="queries",
+            done=len(prompts) - len(order),
         ) as progress:
             size = max(1, _ROWS // n)
             for start in range(0, len(order), size):
                 chunk = order[start : start + size]
-                sampled = generator.sample(
-                    [list(missing[key].ids) for key in chunk],
-                    n,
-                    temperature=settings.temperature,
-                    top_p=settings.top_p,
-                    top_k=settings.top_k,
-                    seed=seed,
-                    label="",
-                )
+                ids = [list(missing[key].ids) for key in chunk]
+                if greedy:
+                    sampled = [[candidate] for candidate in generator.greedy(ids, label="")]
+                else:
+                    sampled = generator.sample(
+                        ids, n, temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k,
+                        seed=seed, label="",
+                    )  # fmt: skip
                 lines.add(
                     {
                         key: [c.text if c.finished else None for c in own]

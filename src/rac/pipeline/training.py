@@ -47,6 +47,7 @@ def ground(
     gold_only: float = 0.0,
     seed: int | None = None,
     part: tuple[int, int] = (0, 1),
+    labelled: bool | None = None,
 ) -> list[Grounding]:
     """Choose D and the usable gold questions of every example of a training split; count what is left out and why.
 
@@ -58,14 +59,16 @@ def ground(
         supported_only: Leave out questions that D does not support; None: as the recipe says.
         gold_only: Share of the examples whose D is the gold passages alone, in 0..1.
         part: (I, K) takes every K-th example from the I-th on.
+        labelled: Whether gold questions and gold passages are used; None: wherever there are any. Without, D is what
+            was retrieved.
         seed: Draws those examples; None: the run's. Passages are shuffled and mixed by the run's seed in any case.
     """
     from rac.metrics.selection import SelectionScorer
 
     recipe = run.recipe
     supported = recipe.data.supported_only if supported_only is None else supported_only
-    labelled = split != UNLABELLED
-    retrieved = load_retrieved(run) if labelled else load_unlabelled(run)
+    labelled = split != UNLABELLED if labelled is None else labelled
+    retrieved = load_unlabelled(run) if split == UNLABELLED else load_retrieved(run)
     scorer = SelectionScorer()
     tokenizer = load_tokenizer(recipe.model.base)
     found: list[Grounding] = []
@@ -90,7 +93,7 @@ def ground(
         visible = passages_in_prompt(tokenizer, example.query, passages, recipe.prompt)
         passages = passages[: len(visible)]
         questions = []
-        for question in dict.fromkeys(q for q in example.questions if q.strip()):
+        for question in dict.fromkeys(q for q in example.questions if labelled and q.strip()):
             if supported:
                 score = scorer.score(question, example.query, visible)
                 if not all(score.supported):

@@ -43,6 +43,7 @@ def groups_of_seeds(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
         rounds = (
             run.recipe.preference.rounds,
             run.recipe.preference.unlabelled_rounds,
+            run.recipe.preference.mined_rounds,
             run.recipe.data.unlabelled_queries,
         )
         key = (run.name, made, rounds, run.metrics["signatures"][source], tuple(one.id for one in run.asked[source]))

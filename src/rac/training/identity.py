@@ -29,6 +29,12 @@ def data_hash(trees: Sequence[Tree]) -> str:
     return digest.hexdigest()
 
 
+_NO_PART = {
+    "checkpoint_seconds", "log_every", "report_to", "rounds", "unlabelled_rounds", "mined_rounds", "keep_memory",
+}  # fmt: skip
+"""Settings that cannot change what one training results in."""
+
+
 def weights_hash(model: Any) -> str:
     """Return a hash of all weights' names, shapes and bytes."""
     digest = hashlib.sha256()
@@ -46,10 +52,7 @@ def fingerprint(
     ``validated_by`` names what its validation asks and how that is judged; "" where nothing is asked. Settings that
     cannot change the result (how often to save and to log, where to report) are left out.
     """
-    chosen = settings.model_dump(
-        mode="json",
-        exclude={"checkpoint_seconds", "log_every", "report_to", "rounds", "unlabelled_rounds", "keep_memory"},
-    )
+    chosen = settings.model_dump(mode="json", exclude=_NO_PART)
     return sha256_json(
         {"stage": type(settings).__name__, "settings": chosen, "seed": seed, "data": data_hash(trees),
          "weights": weights_hash(model), "rule": repr(rule), "validated by": validated_by, "rac": __version__}

@@ -72,6 +72,8 @@ class PairSource:
         ungrounded: Samples of the ungrounded model.
         visible: D as far as the prompt shows it (texts may be cut), which candidates are scored against; empty:
             ``passages``.
+        asked: What the grounded model asks greedily, "" if that is not known: a candidate like its samples, and of
+            the faulty ones the first to learn from, since it is the fault that a user would see.
     """
 
     example_id: str
@@ -82,6 +84,7 @@ class PairSource:
     grounded: tuple[str, ...] = ()
     ungrounded: tuple[str, ...] = ()
     visible: tuple[Passage, ...] = ()
+    asked: str = ""
 
 
 @dataclass
@@ -203,7 +206,10 @@ class _Maker:
     def _samples(self, model: str, kind: str) -> list[_Candidate]:
         """Return the scored samples of a model under the name of what they are used for."""
         if model not in self._sampled:
-            self._sampled[model] = self._unique(getattr(self.source, model), model)
+            texts = getattr(self.source, model)
+            if model == "grounded" and self.source.asked:
+                texts = (self.source.asked, *texts)
+            self._sampled[model] = self._unique(texts, model)
         return [replace(candidate, kind=kind) for candidate in self._sampled[model]]
 
     def chosen(self) -> _Candidate | None:
@@ -288,9 +294,13 @@ class _Maker:
             counts["C- dropped: more than max_negatives"] += max(0, len(kept) - settings.max_negatives)
             return kept[: settings.max_negatives]
         size = len(chosen.text.split())
-        kept.sort(
-            key=lambda c: (abs(len(c.text.split()) - size) > settings.length_tolerance * size, c.distance)
-        )  # fmt: skip
+        asked = normalise(self.source.asked)
+
+        def order(candidate: _Candidate) -> tuple[bool, bool, float]:
+            too_long = abs(len(candidate.text.split()) - size) > settings.length_tolerance * size
+            return normalise(candidate.text) != asked, too_long, candidate.distance
+
+        kept.sort(key=order)
         # Edits of C_q+ are always nearest: without taking turns the model's own faults would never be learnt from.
         place: Counter[str] = Counter()
         turns = []

@@ -90,6 +90,13 @@ class Stage2(Optimisation):
         description="Rounds after those, on other queries (`data.unlabelled_queries`) without their gold questions: "
         "C_q+ is the best supported sample that is worded most like the others.",
     )
+    mined_rounds: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Rounds at the end, on stage 1's queries over what is retrieved for them, without their gold "
+        "questions: only queries whose greedy question has a fault are sampled, and that question is a C_q-.",
+    )
     beta: float = Field(0.1, gt=0, description="Sharpness of the preference (see the loss).")
     gamma: float = Field(1.0, ge=0, description="Margin that SimPO asks for, in units of its reward.")
     nll_weight: float = Field(
@@ -106,8 +113,8 @@ class Stage2(Optimisation):
 
     @property
     def all_rounds(self) -> int:
-        """Rounds on labelled and on unlabelled queries together."""
-        return self.rounds + self.unlabelled_rounds
+        """Rounds on labelled, unlabelled and mined queries together."""
+        return self.rounds + self.unlabelled_rounds + self.mined_rounds
 
     @model_validator(mode="after")
     def _fits_together(self) -> Stage2:
