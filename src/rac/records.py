@@ -90,7 +90,8 @@ class PreferencePair(Record):
 
     ``prompt`` is the rendered prompt text, so that the file loads as a ``prompt``/``chosen``/``rejected`` preference
     data set. ``chosen_kind`` and ``rejected_kinds`` say where the questions came from (``gold``, ``grounded``,
-    ``best-of-n``, ``ungrounded``, ``edited-gold``); the scores are the selection scorer's faithfulness in 0..1.
+    ``best-of-n``, ``repaired``, ``ungrounded``, ``edited-gold``); the scores are the selection scorer's
+    faithfulness in 0..1.
     """
 
     id: str = Field(min_length=1)

@@ -182,6 +182,15 @@ def test_what_the_model_asks_greedily_is_learnt_from_first() -> None:
     plain, _ = make_pairs([source()], settings, seed=0, scorer=FakeScorer())
     assert plain[0].rejected in (FILM, TWICE) and plain[0].chosen == pairs[0].chosen == BOOK_GAME
     assert counts["C- grounded"] == 1
+    # Among sound samples the one most like it is C+, so that the two differ in little but the claim.
+    turned = "Rescue can be many things: the book Rescue or the game Rescue?"
+    for own in ((turned, GAME_BOOK), (GAME_BOOK, turned), (turned, GAME_BOOK, turned + " Say which.")):
+        nearest, _ = make_pairs([source(asked=FILM, grounded=own, gold=())], settings, seed=0, scorer=FakeScorer())
+        assert nearest[0].chosen == GAME_BOOK
+    # Where no sample is sound, C+ is that question with another option in place of the faulty one.
+    lost, counts = make_pairs([source(asked=FILM, grounded=(TWICE,), gold=())], settings, seed=0, scorer=FakeScorer())
+    assert (lost[0].chosen, lost[0].rejected) == ("Do you mean the game Rescue or book Rescue?", FILM)
+    assert lost[0].chosen_kind == "repaired" and counts["C+ repaired"] == 1
     # A sound one is a candidate for C+ like any sample.
     sound, _ = make_pairs([source(asked=GAME_BOOK, gold=(GAME_BOOK,))], settings, seed=0, scorer=FakeScorer())
     assert sound[0].chosen == GAME_BOOK and sound[0].rejected != GAME_BOOK

@@ -23,6 +23,7 @@ from rac.records import Passage, PreferencePair
 from rac.training.edit_pool import EditPool
 from rac.training.edits import one_claim_edits
 from rac.training.pair_settings import Pairs
+from rac.training.repairs import repaired
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,8 @@ class PairSource:
         visible: D as far as the prompt shows it (texts may be cut), which candidates are scored against; empty:
             ``passages``.
         asked: What the grounded model asks greedily, "" if that is not known: a candidate like its samples, and of
-            the faulty ones the first to learn from, since it is the fault that a user would see.
+            the faulty ones the first to learn from, since it is the fault that a user would see. Where no sample is
+            sound, C_q+ is this question with its faulty options exchanged (``rac.training.repairs``).
     """
 
     example_id: str
@@ -228,15 +230,31 @@ class _Maker:
         good = [c for c in candidates if self._is_good(c, least)]
         if settings.positives == "best-of-n":
             # All good ones are equally faithful: the one worded most like gold is the most natural, and without gold
-            # the one worded most like the others.
-            likeness = _like_gold([c.text for c in good], [c.text for c in gold])
+            # the one worded most like the others; where the model's own question is to be mended, like that.
+            likeness = _like_gold(
+                [c.text for c in good], [c.text for c in gold] or [source.asked][: bool(source.asked)]
+            )
             order = sorted(range(len(good)), key=lambda i: (settings.natural_first * good[i].negated, -likeness[i]))
             good = [good[i] for i in order]
             good = good or [c for c in gold if self._is_good(c, least)]
+            good = good or [c for c in self._repaired() if self._is_good(c, least)]
         if not good:
             self.counts["queries dropped: no C+ with supported, different options"] += 1
             return None
         return good[0]
+
+    def _repaired(self) -> list[_Candidate]:
+        """Return what the model asks with its faulty options exchanged, where that is known and can be done."""
+        source, settings = self.source, self.settings
+        if not source.asked:
+            return []
+
+        def value(question: str) -> float:
+            score = self.scorer.score(question, source.query, self.passages)
+            return option_value(score, tell_apart=settings.tell_apart)
+
+        text = repaired(source.asked, source.query, self.passages, (*source.grounded, *source.ungrounded), value)
+        return [] if text is None else [self._scored(text, "repaired")]
 
     def _is_good(self, candidate: _Candidate, least: int) -> bool:
         if candidate.options < max(least, 1):
