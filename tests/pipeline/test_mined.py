@@ -36,13 +36,15 @@ def made(tmp_path: Path, **pairs: Any) -> RunDirectory:
     return run
 
 
-def test_mined_rounds_come_last_and_each_mines_all_queries_of_stage_1() -> None:
-    own = Recipe.model_validate({"preference": {"rounds": 2, "unlabelled_rounds": 1, "mined_rounds": 2}})
-    assert rounds_of(own) == ["rac", "rac-2", "rac-3", "rac-4", "rac-5"]
+def test_mined_rounds_come_last_and_take_turns_with_the_queries() -> None:
+    own = Recipe.model_validate({"preference": {"rounds": 2, "unlabelled_rounds": 1, "mined_rounds": 3}})
+    assert rounds_of(own) == ["rac", "rac-2", "rac-3", "rac-4", "rac-5", "rac-6"]
     assert [(v.split, v.part, v.mined) for v in round_variants(own)] == [
         ("pairs", (0, 1), False), ("pairs", (0, 1), False), ("unlabelled", (0, 1), False),
-        ("train", (0, 1), True), ("train", (0, 1), True),
+        ("train", (0, 1), True), ("unlabelled", (0, 1), True), ("train", (0, 1), True),
     ]  # fmt: skip
+    alone = Recipe.model_validate({"preference": {"mined_rounds": 2}})
+    assert [v.split for v in round_variants(alone)] == ["pairs", "train", "train"]
     without = Recipe.model_validate({"preference": {"rounds": 2, "unlabelled_rounds": 1}})
     assert round_variant(own, 3) == round_variant(without, 3)
     assert own.digest("preference") == without.digest("preference"), "finished rounds are kept"

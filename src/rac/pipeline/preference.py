@@ -73,8 +73,8 @@ class Variant:
 def round_variant(recipe: Recipe, number: int) -> Variant:
     """Return a round of the recipe, from 1.
 
-    Rounds on unlabelled queries follow those on labelled ones and share these queries out; mined rounds come last, and
-    each mines all queries of stage 1.
+    Rounds on unlabelled queries follow those on labelled ones and share these queries out. Mined rounds come last: the
+    first mines all queries of stage 1, the second all unlabelled ones (where there are none, stage 1's again), and so on.
     """
     if number == 1:
         return Variant("rac", "pairs", "grounded", recipe.pairs, recipe.seed)
@@ -84,7 +84,8 @@ def round_variant(recipe: Recipe, number: int) -> Variant:
     if further < 1:
         return variant
     if further > recipe.preference.unlabelled_rounds:
-        return replace(variant, split="train", mined=True)
+        again = (further - recipe.preference.unlabelled_rounds) % 2 == 0 and recipe.preference.unlabelled_rounds
+        return replace(variant, split=UNLABELLED if again else "train", mined=True)
     return replace(variant, split=UNLABELLED, part=(further - 1, recipe.preference.unlabelled_rounds))
 
 
