@@ -301,6 +301,25 @@ def test_another_model_under_the_same_name_builds_it_anew(
         assert hit.passage.text == query and hit.score == pytest.approx(1.0, abs=1e-5)
 
 
+def test_a_model_that_is_not_here_now_is_needed_for_changed_files_only(
+    folder: Path, read: list[str], encoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dense = IndexSettings(strategy="dense", fields="text")
+    refresh(folder, settings=dense)
+    read.clear()
+
+    def gone(*_: object, **__: object) -> None:
+        raise UserError("there is no model here")
+
+    monkeypatch.setattr("rac.retrieval.dense.bi_encoder", gone)
+    assert refresh(folder, settings=dense).note == "unchanged: 3 files, nothing was read again" and read == []
+    before = (folder.parent / "i" / "current").read_text()
+    put(folder / "b.txt", "bees in hives")
+    with pytest.raises(UserError, match="there is no model here"):
+        refresh(folder, settings=dense)
+    assert (folder.parent / "i" / "current").read_text() == before, "nothing is lost or half-written"
+
+
 def test_a_single_file_and_a_damaged_manifest(folder: Path) -> None:
     target = folder.parent / "i"
     index_corpus(str(folder / "a.txt"), IndexSettings(), target)

@@ -74,7 +74,8 @@ def round_variant(recipe: Recipe, number: int) -> Variant:
     """Return a round of the recipe, from 1.
 
     Rounds on unlabelled queries follow those on labelled ones and share these queries out. Mined rounds come last: the
-    first mines all queries of stage 1, the second all unlabelled ones (where there are none, stage 1's again), and so on.
+    first mines all queries of stage 1, the second all unlabelled ones (if there are any, else stage 1's again), and so
+    on.
     """
     if number == 1:
         return Variant("rac", "pairs", "grounded", recipe.pairs, recipe.seed)
