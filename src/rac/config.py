@@ -243,6 +243,18 @@ class Recipe(Section):
                 "evaluation.systems: with one round `rac-round-1` is `rac` itself; leave it out, or set "
                 "preference.rounds: 2"
             )
+        if self.preference.mined_rounds:
+            own = self.pairs
+            if not own.filter or own.positives != "best-of-n" or "grounded" not in own.negatives:
+                raise ValueError(
+                    "preference.mined_rounds: such a round sets a faulty question against a sound sample or a repair; "
+                    "it needs pairs.filter: true, pairs.positives: best-of-n and `grounded` among pairs.negatives"
+                )
+        if self.preference.unlabelled_rounds and self.pairs.positives == "gold":
+            raise ValueError(
+                "preference.unlabelled_rounds: queries without labels have no gold for pairs.positives: gold; use "
+                "best-of-n, or set unlabelled_rounds: 0"
+            )
         if self.data.fold and self.data.held_out != "source":
             raise ValueError("data.fold says what is held out, and so does data.held_out: training; set one of them")
         if self.model.device == "cpu" and self.model.dtype == "bfloat16":

@@ -245,6 +245,13 @@ def test_rounds_without_labels_and_validations_take_time(recipe: Recipe) -> None
         changed(recipe, preference={"rounds": 1, "validations": 0, "mined_rounds": 1}), EMBEDDED, work, 150e9
     )
     assert none["pairs"] < mined["pairs"] < 3 * none["pairs"] and none["rac"] < mined["rac"] < 2 * none["rac"]
+    both = {"rounds": 1, "validations": 0, "unlabelled_rounds": 1, "mined_rounds": 2}
+    asked = [
+        estimate.seconds_of(
+            changed(recipe, data={"unlabelled_queries": n}, preference=both), EMBEDDED, work, 150e9
+        )["pairs"] for n in (work.stage2, 9 * work.stage2)
+    ]  # fmt: skip
+    assert asked[1] > 2 * asked[0], "every second mined round asks the queries without labels"
     watched = changed(recipe, preference={"validations": 3, "validation_queries": 100})
     assert estimate.seconds_of(watched, EMBEDDED, work, 150e9)["rac"] > none["rac"]
     # Asked in float32 where training has a faster arithmetic.

@@ -11,6 +11,7 @@ import pytest
 from rac.config import Recipe
 from rac.errors import UserError
 from rac.files import read_records
+from rac.generation.candidates import Candidate
 from rac.pipeline.data import data_stage, index_stage, load_examples, retrieve_stage
 from rac.pipeline.models import rounds_of
 from rac.pipeline.preference import pairs_stage, round_variant, round_variants
@@ -111,19 +112,65 @@ def test_labels_can_be_left_aside(tmp_path: Path) -> None:
 def test_greedy_questions_are_those_of_the_generator_and_kept_apart_from_samples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rac.generation.local import LocalGenerator
-
     run = made(tmp_path)
     model, tokenizer = tiny_model(), byte_tokenizer()
-    monkeypatch.setattr("rac.pipeline.samples.load_run_model", lambda *_, **__: (model, tokenizer))
+    loaded: list[str] = []
+
+    def load(run: RunDirectory, stage: str, **_: Any) -> tuple[Any, Any]:
+        loaded.append(stage)
+        return model, tokenizer
+
+    class Generator:
+        """Says what it was asked for: a tiny model seldom comes to the end of a question."""
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def greedy(self, prompts: list[list[int]], *, label: str) -> list[Candidate]:
+            return [Candidate(f"greedy {len(ids)}", [], 0.0, len(ids) % 2 == 0) for ids in prompts]
+
+        def sample(self, prompts: list[list[int]], n: int, *, seed: int, **_: Any) -> list[list[Candidate]]:
+            return [[Candidate(f"{seed} {i}", [], 0.0, True) for i in range(n)] for _ in prompts]
+
+    monkeypatch.setattr("rac.pipeline.samples.load_run_model", load)
+    monkeypatch.setattr("rac.generation.local.LocalGenerator", Generator)
     prompts = {
         e.id: build_prompt(tokenizer, e.query, e.passages, run.recipe.prompt) for e in load_examples(run, "train")[:3]
     }
     sampled = sample_questions(run, "rac", prompts, 2, seed=0)
+    assert list(sampled.values()) == [["0 0", "0 1"]] * 3
     greedy = sample_questions(run, "rac", prompts, 1, seed=0, greedy=True)
-    generator = LocalGenerator(model, tokenizer, max_new_tokens=run.recipe.evaluation.max_new_tokens)
-    plain = generator.greedy([list(p.ids) for p in prompts.values()])
-    assert list(greedy.values()) == [[c.text] if c.finished else [] for c in plain]
+    sizes = [len(p.ids) for p in prompts.values()]
+    assert list(greedy.values()) == [[] if size % 2 else [f"greedy {size}"] for size in sizes]
+    # Neither takes the place of the other, and a greedy question does not hang on the seed.
+    assert loaded == ["rac", "rac"]
     assert sample_questions(run, "rac", prompts, 2, seed=0) == sampled
-    files = {p.name: p.read_text().splitlines() for p in (run / "work").iterdir()}
-    assert set(files) == {"greedy-rac.jsonl", "samples-rac.jsonl"}
+    assert sample_questions(run, "rac", prompts, 1, seed=5, greedy=True) == greedy
+    assert loaded == ["rac", "rac"], "all was kept"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "preference"),
+    [
+        ({"filter": False, "positives": "grounded", "negatives": ["ungrounded"]}, {"mined_rounds": 1}),
+        ({"positives": "gold"}, {"mined_rounds": 1}),
+        ({"negatives": ["ungrounded"]}, {"mined_rounds": 1}),
+        ({"positives": "gold"}, {"unlabelled_rounds": 1}),
+    ],
+)
+def test_rounds_without_gold_need_what_stands_in_for_it(pairs: dict[str, Any], preference: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=rf"preference.{next(iter(preference))}: .*positives: "):
+        Recipe.model_validate({"pairs": pairs, "preference": preference})
+
+
+def test_mined_rounds_that_find_no_sound_question_say_what_to_lower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made(tmp_path)
+
+    def sample(run: RunDirectory, stage: str, prompts: dict[str, Prompt], n: int, **_: Any) -> dict[str, list[str]]:
+        return {i: ["Do you mean the song or the opera?"] for i in prompts}
+
+    monkeypatch.setattr("rac.pipeline.preference.sample_questions", sample)
+    with pytest.raises(UserError, match="no faulty question of rac has a sound sample or a repair"):
+        pairs_stage(run, round_variant(run.recipe, 2))

@@ -191,6 +191,12 @@ def test_what_the_model_asks_greedily_is_learnt_from_first() -> None:
     lost, counts = make_pairs([source(asked=FILM, grounded=(TWICE,), gold=())], settings, seed=0, scorer=FakeScorer())
     assert (lost[0].chosen, lost[0].rejected) == ("Do you mean the game Rescue or book Rescue?", FILM)
     assert lost[0].chosen_kind == "repaired" and counts["C+ repaired"] == 1
+    # A fault is not mended by not asking: with two options in it C+ has two.
+    bare, _ = make_pairs(
+        [source(asked=FILM, grounded=("Is it the game Rescue?", GAME_BOOK), gold=())], settings, seed=0,
+        scorer=FakeScorer(),
+    )  # fmt: skip
+    assert bare[0].chosen == GAME_BOOK
     # A sound one is a candidate for C+ like any sample.
     sound, _ = make_pairs([source(asked=GAME_BOOK, gold=(GAME_BOOK,))], settings, seed=0, scorer=FakeScorer())
     assert sound[0].chosen == GAME_BOOK and sound[0].rejected != GAME_BOOK

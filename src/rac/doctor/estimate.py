@@ -283,9 +283,11 @@ def seconds_of(
     own = recipe.preference
     samples = recipe.pairs.grounded_samples + recipe.pairs.ungrounded_samples
     queries = float(own.rounds * work.stage2)
-    if own.unlabelled_rounds:
-        queries += recipe.data.unlabelled_queries or own.unlabelled_rounds * work.stage2
-    mined = float(own.mined_rounds * work.stage1)
+    unlabelled = recipe.data.unlabelled_queries or own.unlabelled_rounds * work.stage2
+    queries += unlabelled if own.unlabelled_rounds else 0
+    # Every second mined round asks the queries without labels, if there are any.
+    others = own.mined_rounds // 2 if own.unlabelled_rounds else 0
+    mined = float((own.mined_rounds - others) * work.stage1 + others * unlabelled)
     queries += _FAULTY * mined
     stage1 = validated(recipe.training, 1)
     return {

@@ -27,7 +27,7 @@ def model_stage(recipe: Recipe, name: str) -> str:
 
 
 def rounds_of(recipe: Recipe) -> list[str]:
-    """Return the stages of the rounds of stage 2, in order; those on unlabelled queries last."""
+    """Return the stages of the rounds of stage 2, in order: on labelled, on unlabelled and on mined queries."""
     return ["rac", *(f"rac-{number}" for number in range(2, 1 + recipe.preference.all_rounds))]
 
 

@@ -7,6 +7,7 @@ stage-1 models, so their difference is that of the pairs.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,9 @@ from rac.training.settings import Stage2
 
 if TYPE_CHECKING:
     from rac.training.packing import Tree
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,11 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
             for g in groundings
         ]
         pairs, made = make_pairs(sources, settings, seed=variant.seed, scorer=SelectionScorer())
+        if not pairs and variant.mined:
+            raise UserError(
+                f"{variant.pairs}: no faulty question of {variant.start} has a sound sample or a repair ({made}), so a "
+                "mined round has nothing to learn from; lower preference.mined_rounds"
+            )
         if not pairs:
             raise UserError(
                 f"no preference pair is left ({made}): lower pairs.margin, raise the number of samples, or give "
@@ -172,9 +181,10 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
         inputs |= {"mined": True} if variant.mined else {}
         inputs |= {"variant": variant.pairs, "settings": settings.model_dump(mode="json"), "seed": variant.seed}
         inputs["recipe"] = recipe.digest("prompt", "seed")
-    return run.run(
-        variant.pairs, inputs, work, label=f"data generation: sampling and pairing questions ({variant.pairs})"
+    what = (
+        f"asking {variant.start}, and pairing what has a fault" if variant.mined else "sampling and pairing questions"
     )
+    return run.run(variant.pairs, inputs, work, label=f"data generation: {what} ({variant.pairs})")
 
 
 def _faulty(
@@ -202,6 +212,7 @@ def _faulty(
 
     faulty = [grounding for grounding in groundings if is_faulty(grounding)]
     counts["queries whose greedy question has a fault"] = len(faulty)
+    log.info("%s of %s greedy questions of %s have a fault", len(faulty), len(groundings), variant.start)
     if not faulty:
         raise UserError(
             f"{variant.pairs}: no greedy question of {variant.start} has a fault that the selection scorer sees, so a "

@@ -14,8 +14,9 @@ from rac.errors import UserError
 from rac.files import atomic_path, read_json, write_text
 from rac.models import EMBEDDED
 from rac.models_export import export_adapter, run_model_info
+from rac.pipeline.data import UNLABELLED
 from rac.pipeline.models import model_folder
-from rac.pipeline.preference import round_variants
+from rac.pipeline.preference import Variant, round_variants
 from rac.pipeline.run_directory import RunDirectory
 from rac.progress import format_seconds
 from rac.report.data import MetricInfo, Table
@@ -146,9 +147,20 @@ def _counts(run: RunDirectory, name: str) -> list[str]:
         f" (of {data.get('train', 0)}; the others have an option that the prompt does not support)"
     )
     if name == "rac":
-        made = [(run.record(v.pairs) or {}).get("counts", {}).get("pairs", 0) for v in round_variants(run.recipe)]
-        text += f"; {', then '.join(map(str, made))} preference pairs in stage 2"
+        made = [
+            f"{(run.record(v.pairs) or {}).get('counts', {}).get('pairs', 0)}{_without_gold(v)}"
+            for v in round_variants(run.recipe)
+        ]
+        text += f"; {', then '.join(made)} preference pairs in stage 2"
     return [f"{text}. {data.get('evaluation', 0)} queries were held out, no group of queries is on both sides."]
+
+
+def _without_gold(variant: Variant) -> str:
+    """Return, in brackets, which queries a round took without their gold questions; nothing if it read these."""
+    queries = "other queries" if variant.split == UNLABELLED else "queries of stage 1"
+    if variant.mined:
+        return f" (on {queries} that the model asked a faulty question about)"
+    return f" (on {queries}, without gold)" if variant.split == UNLABELLED else ""
 
 
 def _training(run: RunDirectory, name: str) -> list[str]:

@@ -226,7 +226,11 @@ class _Maker:
             return candidates[0]
         least = settings.min_options
         if least is None:
-            least = min(2, max((c.options for c in gold), default=1))
+            # Where the model's own question is to be mended, the fault must not be mended by not asking.
+            offered = [c.options for c in gold] or [
+                self._scored(source.asked, "grounded").options if source.asked else 1
+            ]
+            least = min(2, max(offered))
         good = [c for c in candidates if self._is_good(c, least)]
         if settings.positives == "best-of-n":
             # All good ones are equally faithful: the one worded most like gold is the most natural, and without gold

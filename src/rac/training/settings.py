@@ -96,7 +96,7 @@ class Stage2(Optimisation):
         le=8,
         description="Rounds at the end, in turn on the queries of stage 1 and on the unlabelled ones if any, over what "
         "is retrieved and without gold questions: only queries whose greedy question has a fault are sampled, and that "
-        "question is a C_q-.",
+        "question is the first C_q- to be taken. Needs `pairs.positives: best-of-n` and `grounded` negatives.",
     )
     beta: float = Field(0.1, gt=0, description="Sharpness of the preference (see the loss).")
     gamma: float = Field(1.0, ge=0, description="Margin that SimPO asks for, in units of its reward.")
