@@ -22,7 +22,7 @@ from rac.prompting import PromptSettings
 from rac.retrieval.settings import IndexSettings
 from rac.settings import explain_settings, find_settings, load_settings, shipped_settings, validated
 from rac.training.pair_settings import Pairs
-from rac.training.settings import Stage1, Stage2
+from rac.training.settings import ROUNDS, Stage1, Stage2
 
 RECIPE_SCHEMA = 1
 _ADDED_LATER = {"data": ("also", "fold", "held_out")}
@@ -30,7 +30,7 @@ _ADDED_LATER = {"data": ("also", "fold", "held_out")}
 _NOT_HASHED = {
     "data": ("unlabelled_queries",),
     "training": ("keep_memory",),
-    "preference": ("rounds", "unlabelled_rounds", "mined_rounds", "keep_memory"),
+    "preference": (*ROUNDS, "keep_memory"),
 }
 """Keys that say which stages there are, or how fast they run, and change nothing in what comes out of any of them."""
 

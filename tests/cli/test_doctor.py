@@ -159,6 +159,14 @@ def test_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert models.server_check("ftp://x").status == "problem"
 
 
+def test_a_recipe_s_server_is_tried_with_its_key(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[str, str]] = []
+    monkeypatch.setattr(models, "server_check", lambda *given: tried.append(given) or models.Check("server", "ok", ""))
+    own = {"url": "http://127.0.0.1:9/v1", "model": "m", "api_key_variable": "MY_KEY"}
+    list(models.checks(changed(recipe, evaluation={"systems": ("openai", "gold")}, openai=own)))
+    assert tried == [("http://127.0.0.1:9/v1", "MY_KEY")]
+
+
 class Greeter(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         self.request.recv(1000)

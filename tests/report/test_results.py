@@ -282,7 +282,10 @@ def test_runs_of_one_name_whose_recipes_differ_are_no_seeds_of_each_other(tmp_pa
         for seed in (0, 1)
     ]  # fmt: skip
     assert len(groups_of_seeds([load(run.path) for run in runs])) == 1
-    for key, value in (("nll_weight: 1.0", "nll_weight: 0.5"), ("unlabelled_rounds: 0", "unlabelled_rounds: 2")):
+    for key, value in (
+        ("nll_weight: 1.0", "nll_weight: 0.5"), ("unlabelled_rounds: 0", "unlabelled_rounds: 2"),
+        ("mined_rounds: 0", "mined_rounds: 1"),
+    ):  # fmt: skip
         changed_recipe = runs[1].recipe.to_yaml().replace(key, value)
         assert changed_recipe != runs[1].recipe.to_yaml()
         (runs[1] / "recipe.yaml").write_text(changed_recipe)

@@ -23,6 +23,7 @@ from rac.metrics.claims_reader import Reader
 from rac.metrics.claims_sentences import squeeze, without_numbers
 from rac.metrics.claims_types import FRAME_KEYS, MAX_QUESTION_CHARACTERS, RULES_VERSION, Claim, ClaimKind
 from rac.metrics.text import language_problem
+from rac.records import Passage
 
 __all__ = [
     "FRAME_KEYS", "MAX_QUESTION_CHARACTERS", "RULES_VERSION", "Claim", "ClaimKind", "claim_from_text", "claims",
@@ -52,6 +53,11 @@ def claims(question: str, query: str, names: Iterable[str] = ()) -> list[Claim]:
         one that the rules cannot read (ask ``unreadable`` for the reason).
     """
     return list(_claims(question, query, tuple(sorted(set(names)))))
+
+
+def options_of(question: str, query: str, passages: Iterable[Passage]) -> list[Claim]:
+    """Return what a question offers: its claims of every kind but ATTRIBUTE. The titles of the passages are names."""
+    return [c for c in claims(question, query, names=[p.title for p in passages]) if c.kind != "ATTRIBUTE"]
 
 
 def claim_from_text(

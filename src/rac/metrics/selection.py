@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rac.metrics.claims import Claim, claims
+from rac.metrics.claims import Claim, options_of
 from rac.metrics.lexical import PassageWords, Span, joined_terms, matched_spans, prepare, share
 from rac.metrics.text import content_keys, content_words
 from rac.records import Passage
@@ -89,8 +89,7 @@ class SelectionScorer:
             query: The user's query.
             passages: D, in the order that ``evidence`` refers to.
         """
-        found = claims(question, query, names=[p.title for p in passages])
-        options = [c for c in found if c.kind != "ATTRIBUTE"]
+        options = options_of(question, query, passages)
         prepared = [prepare(p) for p in passages]
         query_keys = content_keys(query)
         # Names are titles that the query has in full.

@@ -13,6 +13,7 @@ from typing import Any
 from rac.metrics.catalog import METRICS
 from rac.report.build import summary_table
 from rac.report.stored import StoredRun
+from rac.training.settings import ROUNDS
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,7 @@ def groups_of_seeds(runs: Sequence[StoredRun]) -> list[list[StoredRun]]:
         made = run.recipe.digest("data", "bootstrap", "index", "prompt", "model", "training", "pairs", "preference")
         # Which rounds there are is no part of the hash of any of them.
         rounds = (
-            run.recipe.preference.rounds,
-            run.recipe.preference.unlabelled_rounds,
-            run.recipe.preference.mined_rounds,
+            *(getattr(run.recipe.preference, key) for key in ROUNDS),
             run.recipe.data.unlabelled_queries,
         )
         key = (run.name, made, rounds, run.metrics["signatures"][source], tuple(one.id for one in run.asked[source]))

@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rac.metrics.claims import Claim, claims
+from rac.metrics.claims import Claim, options_of
 from rac.metrics.lexical import PassageWords, prepare
 from rac.metrics.text import content_keys, content_words
 from rac.records import Passage
@@ -98,8 +98,7 @@ class _Editor:
         self, question: str, query: str, passages: Sequence[Passage], pool: EditPool, rng: random.Random
     ) -> None:
         self.question, self.query, self.passages, self.pool, self.rng = question, query, passages, pool, rng
-        titles = [p.title for p in passages]
-        self.options = [c for c in claims(question, query, names=titles) if c.kind != "ATTRIBUTE"]
+        self.options = options_of(question, query, passages)
         self.words: list[PassageWords] = [prepare(p) for p in passages]
         self.asked = content_keys(query)
 

@@ -15,7 +15,7 @@ from rac.files import read_json, sha256_json
 from rac.training.packing import Tree
 from rac.training.record import TrainingRecord
 from rac.training.selection import Rule
-from rac.training.settings import Optimisation
+from rac.training.settings import ROUNDS, Optimisation
 
 RECORD = "training.json"
 """Name of the record in the output folder; it is written last, so a folder with it holds finished weights."""
@@ -29,9 +29,7 @@ def data_hash(trees: Sequence[Tree]) -> str:
     return digest.hexdigest()
 
 
-_NO_PART = {
-    "checkpoint_seconds", "log_every", "report_to", "rounds", "unlabelled_rounds", "mined_rounds", "keep_memory",
-}  # fmt: skip
+_NO_PART = {"checkpoint_seconds", "log_every", "report_to", "keep_memory", *ROUNDS}
 """Settings that cannot change what one training results in."""
 
 

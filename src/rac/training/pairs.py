@@ -224,20 +224,17 @@ class _Maker:
             return None
         if not settings.filter:
             return candidates[0]
+        # What C_q+ should be like: gold, or the question of the model's own that is to be mended; of the latter the
+        # fault must not be mended by offering less.
+        wanted = gold or self._asked()
         least = settings.min_options
         if least is None:
-            # Where the model's own question is to be mended, the fault must not be mended by not asking.
-            offered = [c.options for c in gold] or [
-                self._scored(source.asked, "grounded").options if source.asked else 1
-            ]
-            least = min(2, max(offered))
+            least = min(2, max((c.options for c in wanted), default=1))
         good = [c for c in candidates if self._is_good(c, least)]
         if settings.positives == "best-of-n":
-            # All good ones are equally faithful: the one worded most like gold is the most natural, and without gold
-            # the one worded most like the others; where the model's own question is to be mended, like that.
-            likeness = _like_gold(
-                [c.text for c in good], [c.text for c in gold] or [source.asked][: bool(source.asked)]
-            )
+            # All good ones are equally faithful: the one worded most like what is wanted is the most natural, and where
+            # that is not known the one worded most like the others.
+            likeness = _likeness([c.text for c in good], [c.text for c in wanted])
             order = sorted(range(len(good)), key=lambda i: (settings.natural_first * good[i].negated, -likeness[i]))
             good = [good[i] for i in order]
             good = good or [c for c in gold if self._is_good(c, least)]
@@ -246,6 +243,10 @@ class _Maker:
             self.counts["queries dropped: no C+ with supported, different options"] += 1
             return None
         return good[0]
+
+    def _asked(self) -> list[_Candidate]:
+        """Return what the model asks greedily, the first of its samples, where that is known."""
+        return self._samples("grounded", "grounded")[:1] if normalise(self.source.asked) else []
 
     def _repaired(self) -> list[_Candidate]:
         """Return what the model asks with its faulty options exchanged, where that is known and can be done."""
@@ -339,10 +340,10 @@ def similarity(one: str, other: str) -> float:
     return SequenceMatcher(None, one.lower().split(), other.lower().split(), autojunk=False).ratio()
 
 
-def _like_gold(texts: Sequence[str], gold: Sequence[str]) -> list[float]:
-    """Return how alike each text is to the nearest gold one, or, without gold, to the other texts on average."""
-    if gold:
-        return [max(similarity(text, other) for other in gold) for text in texts]
+def _likeness(texts: Sequence[str], wanted: Sequence[str]) -> list[float]:
+    """Return how alike each text is to the nearest wanted one, or, where none is, to the other texts on average."""
+    if wanted:
+        return [max(similarity(text, other) for other in wanted) for text in texts]
     others = max(len(texts) - 1, 1)
     return [
         sum(similarity(text, other) for j, other in enumerate(texts) if j != i) / others for i, text in enumerate(texts)

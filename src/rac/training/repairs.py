@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from rac.metrics.claims import Claim, claims
+from rac.metrics.claims import options_of
 from rac.metrics.text import content_keys
 from rac.records import Passage
 
@@ -33,25 +33,21 @@ def repaired(
     """
     donors = [*_offered(samples, query, passages), *_typed(query, passages)]
     best = value(question)
-    for _ in _options(question, query, passages):
+    # At most as many exchanges as it offers options, each of which must mend something.
+    for _ in options_of(question, query, passages):
         if best >= 1:
             break
         tried = [
             question[: option.start] + donor + question[option.end :]
-            for option in _options(question, query, passages)
+            for option in options_of(question, query, passages)
             for donor in donors
         ]
         # The first of equals: `max` keeps it, and donors come best first.
-        found = max(tried, key=value, default=question)
-        if value(found) <= best:
+        question = max(tried, key=value, default=question)
+        before, best = best, value(question)
+        if best <= before:
             return None
-        question, best = found, value(found)
     return question if best >= 1 else None
-
-
-def _options(question: str, query: str, passages: Sequence[Passage]) -> list[Claim]:
-    found = claims(question, query, names=[p.title for p in passages])
-    return [claim for claim in found if claim.kind != "ATTRIBUTE"]
 
 
 def _offered(samples: Iterable[str], query: str, passages: Sequence[Passage]) -> list[str]:
@@ -59,7 +55,7 @@ def _offered(samples: Iterable[str], query: str, passages: Sequence[Passage]) ->
     counts = Counter(
         text[option.start : option.end]
         for text in samples
-        for option in _options(text, query, passages)
+        for option in options_of(text, query, passages)
         if option.kind != "NOT-TYPE"
     )
     return [text for text, _ in counts.most_common()]
@@ -69,10 +65,11 @@ def _typed(query: str, passages: Sequence[Passage]) -> list[str]:
     """Return titles with a type before them, of the passages whose title has most words of the query."""
     asked = content_keys(query)
     named = [len(content_keys(p.title) & asked) for p in passages]
+    most = max(named, default=0)
     found = [
         f"{kind} {passage.title}"
         for passage, count in zip(passages, named, strict=True)
-        if count == max(named) > 0
+        if count == most > 0
         for kind in passage.types
         if not content_keys(kind) <= content_keys(passage.title)
     ]

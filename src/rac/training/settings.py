@@ -68,6 +68,10 @@ class Stage1(Optimisation):
     )
 
 
+ROUNDS = ("rounds", "unlabelled_rounds", "mined_rounds")
+"""Keys that say which rounds there are, in their order, and change nothing in what comes out of any of them."""
+
+
 class Stage2(Optimisation):
     """Stage 2: contrastive preference training on a faithful question against less faithful ones."""
 
@@ -115,7 +119,7 @@ class Stage2(Optimisation):
     @property
     def all_rounds(self) -> int:
         """Rounds on labelled, unlabelled and mined queries together."""
-        return self.rounds + self.unlabelled_rounds + self.mined_rounds
+        return sum(getattr(self, key) for key in ROUNDS)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Stage2:
