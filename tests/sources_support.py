@@ -1,7 +1,8 @@
-"""A small source of examples in groups of two, and recipes over it that need no model."""
+"""A small source of examples in groups of two, recipes over it that need no model, and a run that only remembers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,29 @@ def recipe(data: dict[str, Any], **more: Any) -> Recipe:
 
 def ids(found: list[ClarificationExample]) -> set[str]:
     return {e.id for e in found}
+
+
+class RecordedRun:
+    """In the place of a run directory: remembers what each stage depends on.
+
+    Args:
+        recipe: The run's recipe.
+        work: Whether a stage's work is done; it writes nowhere.
+    """
+
+    def __init__(self, recipe: Recipe, *, work: bool = False) -> None:
+        self.recipe = recipe
+        self.inputs: dict[str, dict[str, Any]] = {}
+        self._work = work
+
+    def output_hash(self, *names: str) -> str:
+        return "-".join(names)
+
+    def __truediv__(self, name: str) -> Path:
+        return Path(name)
+
+    def run(self, name: str, inputs: dict[str, Any], work: Callable[[], Any], **more: Any) -> dict[str, Any]:
+        self.inputs[name] = inputs
+        if self._work:
+            work()
+        return {}

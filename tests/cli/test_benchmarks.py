@@ -94,6 +94,18 @@ def test_describe_a_file(rac: Run, records: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_file_whose_passage_ids_are_shared_is_described(rac: Run, records: Path, tmp_path: Path) -> None:
+    """Every example is held against its own passages, so two passages of one id do no harm here."""
+    other = RECORDS.splitlines()[0].replace('"1"', '"3"').replace("A film.", "A game.")
+    path = tmp_path / "shared.jsonl"
+    path.write_text(f"{RECORDS}{other}\n", encoding="utf-8")
+    found = json.loads(rac("describe", path, "--json", "--no-compare").out)
+    assert found["counts"] == {"examples": 3, "passage ids with several texts (no corpus to search)": 1}
+    # "the film or the game?": each of the two passages has one of the two words.
+    assert found["splits"]["train"]["grounding"] == {"scored": 2, "unscored": 0, "mean": 0.5, "full": 0.0}
+    assert "several texts" not in rac("describe", records, "--no-compare").out
+
+
 def test_a_split_of_examples_that_name_none(rac: Run, tmp_path: Path) -> None:
     path = tmp_path / "none.jsonl"
     path.write_text('{"id": "1", "query": "dune"}\n', encoding="utf-8")

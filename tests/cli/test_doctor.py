@@ -144,19 +144,22 @@ class Server(BaseHTTPRequestHandler):
         pass
 
 
-def test_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers(rac: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
-        assert models.server_check(f"{address}/v1").figures == {"models": ["tiny"]}
-        assert "status 404" in models.server_check(address).found
+        assert models.server_check(f"{address}/v1", "OPENAI_API_KEY").figures == {"models": ["tiny"]}
+        assert "status 404" in models.server_check(address, "OPENAI_API_KEY").found
         monkeypatch.setenv("OPENAI_API_KEY", "wrong")
         monkeypatch.setenv("MY_KEY", "open")
-        assert models.server_check(f"{address}/locked").advice == "set OPENAI_API_KEY"
+        assert models.server_check(f"{address}/locked", "OPENAI_API_KEY").advice == "set OPENAI_API_KEY"
         assert "status 401" not in models.server_check(f"{address}/locked", "MY_KEY").found
+        asked = ("doctor", "--no-probe", "--server", f"{address}/locked")
+        assert "set OPENAI_API_KEY" in rac(*asked).out
+        assert "answers with HTTP status 401" not in rac(*asked, "--key-variable", "MY_KEY").out
         server.shutdown()
-    assert "does not answer" in models.server_check("http://127.0.0.1:9/v1").found
-    assert models.server_check("ftp://x").status == "problem"
+    assert "does not answer" in models.server_check("http://127.0.0.1:9/v1", "OPENAI_API_KEY").found
+    assert models.server_check("ftp://x", "OPENAI_API_KEY").status == "problem"
 
 
 def test_a_recipe_s_server_is_tried_with_its_key(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +180,7 @@ def test_what_speaks_no_http(monkeypatch: pytest.MonkeyPatch) -> None:
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Greeter) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
-        check = models.server_check(f"{address}/v1")
+        check = models.server_check(f"{address}/v1", "OPENAI_API_KEY")
         monkeypatch.setenv("HF_HUB_OFFLINE", "0")
         monkeypatch.setenv("HF_ENDPOINT", address)
         hub = models.model_check("owner/no-such-model-here")
@@ -188,11 +191,11 @@ def test_what_speaks_no_http(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_addresses_and_keys_that_no_request_can_have(monkeypatch: pytest.MonkeyPatch) -> None:
-    check = models.server_check("http://localhost:80a/v1")
+    check = models.server_check("http://localhost:80a/v1", "OPENAI_API_KEY")
     assert check.status == "problem" and check.found.startswith("'http://localhost:80a/v1' is no address of a server")
     assert check.advice == "give one such as http://127.0.0.1:8000/v1"
     monkeypatch.setenv("OPENAI_API_KEY", "sk-é")
-    check = models.server_check("http://127.0.0.1:9/v1")
+    check = models.server_check("http://127.0.0.1:9/v1", "OPENAI_API_KEY")
     assert check.status == "problem" and "OPENAI_API_KEY has a character outside of ASCII" in check.found
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("HF_ENDPOINT", "http://localhost:80a")

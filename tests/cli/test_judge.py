@@ -119,6 +119,13 @@ def test_a_key_that_no_request_can_carry(rac, files, server, monkeypatch):
     assert "Traceback" not in result.err and "sk-é" not in result.err and not server.bodies
 
 
+def test_the_key_of_another_variable(rac, files, server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-first")
+    monkeypatch.setenv("JUDGE_KEY", "sk-second")
+    assert rac(*arguments(files, server), "--key-variable", "JUDGE_KEY").status == 0
+    assert {sent["Authorization"] for sent in server.headers} == {"Bearer sk-second"}
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [

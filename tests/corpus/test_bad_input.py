@@ -49,6 +49,8 @@ def problem(folder: Path, name: str, options: ReadOptions | None = None) -> str:
         ("zip.md", b"PK\x03\x04...", "is a zip archive"),
         ("image.html", b"\x89PNG\r\n\x1a\n", "is a PNG image"),
         ("broken.jsonl", b'{"id": "a"', "line 1: is not valid JSON"),
+        ("examples.jsonl", b'{"id": "a", "query": "dune"}\n', "search for (they look like examples"),
+        ("unnamed.jsonl", b'{"id": "a", "body": "dune"}\n', "has anything to search for; a passage has"),
         ("bytes.jsonl", b'{"id": "\xff"}', "not valid UTF-8"),
         ("broken.pdf", b"%PDF-1.4 but then nothing", "damaged or no PDF"),
         ("notapdf.pdf", b"plain words", "damaged or no PDF"),
@@ -222,8 +224,8 @@ def test_what_rac_wrote_is_no_document(folder: Path) -> None:
 
 
 def test_ids_that_two_files_share_are_left_out_and_counted(folder: Path) -> None:
-    (folder / "a.jsonl").write_text('{"id": "1"}\n{"id": "2"}\n', encoding="utf-8")
-    (folder / "b.jsonl").write_text('{"id": "2"}\n{"id": "3"}\n', encoding="utf-8")
+    (folder / "a.jsonl").write_text('{"id": "1", "text": "one"}\n{"id": "2"}\n', encoding="utf-8")
+    (folder / "b.jsonl").write_text('{"id": "2", "text": "two"}\n{"id": "3"}\n', encoding="utf-8")
     report = ReadReport()
     assert [p.id for p in read_corpus(folder, report=report)] == ["1", "2", "3", GOOD]
     assert report.problems[0].file == "b.jsonl" and "1 passages have ids" in report.problems[0].reason

@@ -34,11 +34,20 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, pass
     path = tmp_path_factory.mktemp("c") / "c.jsonl"
     unique = list({passage.id: passage for passage in passages}.values())
     write_records(path, unique)
-    assert list(read_jsonl(path)) == unique
+    if unique and not any(p.title or p.text or p.types or p.description for p in unique):
+        with pytest.raises(DataError, match="has anything to search for"):
+            list(read_jsonl(path))
+    else:
+        assert list(read_jsonl(path)) == unique
+
+
+def test_bare_lines_before_the_first_text_keep_their_place(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.jsonl", '{"id": "a"}', '{"id": "b"}', '{"id": "c", "types": ["film"]}', '{"id": "d"}')
+    assert [p.id for p in read_jsonl(path)] == ["a", "b", "c", "d"]
 
 
 def test_duplicate_ids_name_both_lines(tmp_path: Path) -> None:
-    path = write(tmp_path / "c.jsonl", '{"id": "a"}', '{"id": "b"}', "", '{"id": "a"}')
+    path = write(tmp_path / "c.jsonl", '{"id": "a", "text": "x"}', '{"id": "b"}', "", '{"id": "a"}')
     with pytest.raises(DataError, match=r"line 4, field 'id': id 'a' was already used in line 1"):
         list(read_corpus(path))
 
@@ -59,7 +68,7 @@ def test_bad_lines_are_refused_with_their_place(line: str, message: str, tmp_pat
 
 
 def test_unknown_keys_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = write(tmp_path / "c.jsonl", '{"id": "a", "txt": "x"}', '{"id": "b", "txt": "x"}')
+    path = write(tmp_path / "c.jsonl", '{"id": "a", "title": "A", "txt": "x"}', '{"id": "b", "txt": "x"}')
     with caplog.at_level(logging.WARNING):
         assert len(list(read_corpus(path))) == 2
     assert "unknown keys ignored: 'txt' in 2 passages (did you mean 'text'?)" in caplog.text
@@ -69,7 +78,7 @@ def test_a_folder_is_read_in_order_and_says_what_it_skips(tmp_path: Path, caplog
     (tmp_path / "sub").mkdir()
     write(tmp_path / "sub" / "z.md", "# The heading", "", "Text.")
     write(tmp_path / "b_note.txt", "Plain.")
-    write(tmp_path / "a.jsonl", '{"id": "a"}')
+    write(tmp_path / "a.jsonl", '{"id": "a", "title": "A"}')
     write(tmp_path / "c.png", "binary")
     write(tmp_path / ".hidden.txt", "no")
     with caplog.at_level(logging.WARNING):

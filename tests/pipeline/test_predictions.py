@@ -7,27 +7,12 @@ from typing import Any, cast
 from rac.config import Recipe
 from rac.pipeline.predictions import predict_stage
 from rac.pipeline.run_directory import RunDirectory
-
-
-class Records:
-    """A run directory that only remembers what the stages depend on."""
-
-    def __init__(self, base: str) -> None:
-        self.recipe = Recipe.model_validate(
-            {"model": {"base": base}, "evaluation": {"systems": ["base", "template", "rac"]}}
-        )
-        self.inputs: dict[str, dict[str, Any]] = {}
-
-    def output_hash(self, *names: str) -> str:
-        return "-".join(names)
-
-    def run(self, name: str, inputs: dict[str, Any], work: Any, **more: Any) -> dict[str, Any]:
-        self.inputs[name] = inputs
-        return {}
+from sources_support import RecordedRun
 
 
 def asked(base: str) -> dict[str, dict[str, Any]]:
-    run = Records(base)
+    recipe = Recipe.model_validate({"model": {"base": base}, "evaluation": {"systems": ["base", "template", "rac"]}})
+    run = RecordedRun(recipe)
     for system in run.recipe.evaluation.systems:
         predict_stage(cast(RunDirectory, run), system)
     return run.inputs

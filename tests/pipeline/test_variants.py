@@ -18,6 +18,7 @@ from rac.prompting import PromptSettings, Shot, build_prompt
 from rac.records import Passage
 from rac.training.identity import fingerprint
 from rac.training.settings import Stage2
+from sources_support import RecordedRun
 from tests_support import byte_tokenizer, tiny_model
 
 JAZZ = Passage(id="j", title="Mercury (band)", text="Mercury is a jazz band.", types=("jazz band",))
@@ -86,7 +87,6 @@ def test_the_papers_variant_keeps_its_last_weights() -> None:
 
 def test_a_variant_without_validation_is_trained_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe.model_validate({"preference": {"validations": 3}})
-    asked: dict[str, dict[str, Any]] = {}
     trained: list[tuple[int, bool, bool]] = []
 
     def train(model: Any, trees: Any, settings: Stage2, *, validate: Any, rule: Any, **_: Any) -> Any:
@@ -100,27 +100,11 @@ def test_a_variant_without_validation_is_trained_without_it(monkeypatch: pytest.
         monkeypatch.setattr(f"rac.pipeline.preference.{name}", lambda *_, value=value: value)
     monkeypatch.setattr("rac.pipeline.preference.validation_of", lambda run, tokenizer, own: own.validations or None)
 
-    class Records:
-        """A run directory that only remembers what stages depend on."""
-
-        def __init__(self) -> None:
-            self.recipe = recipe
-
-        def output_hash(self, *names: str) -> str:
-            return "-".join(names)
-
-        def __truediv__(self, name: str) -> Path:
-            return Path(name)
-
-        def run(self, name: str, inputs: dict[str, Any], work: Any, **more: Any) -> dict[str, Any]:
-            asked[name] = inputs
-            work()
-            return {}
-
+    run = RecordedRun(recipe, work=True)
     for variant in (round_variant(recipe, 1), paper_variant(recipe)):
-        preference_stage(cast(RunDirectory, Records()), variant)
-    assert {"selection", "floors"} <= set(asked["rac"])
-    assert not {"selection", "floors"} & set(asked["rac-paper"])
+        preference_stage(cast(RunDirectory, run), variant)
+    assert {"selection", "floors"} <= set(run.inputs["rac"])
+    assert not {"selection", "floors"} & set(run.inputs["rac-paper"])
     assert trained == [(3, True, True), (0, False, False)]
 
 

@@ -83,7 +83,12 @@ def read_source(
     if distinct:
         corpus = distinct_passages(carried(examples), path)
     else:
+        texts: dict[str, set[tuple[str, str]]] = {}
+        for _, passage in carried(examples):
+            texts.setdefault(passage.id, set()).add((passage.title, passage.text))
         corpus = list({passage.id: passage for _, passage in carried(examples)}.values())
+        if shared := sum(len(own) > 1 for own in texts.values()):
+            counts["passage ids with several texts (no corpus to search)"] = shared
     return BenchmarkData(examples, corpus, counts), None
 
 

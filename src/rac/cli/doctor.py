@@ -18,6 +18,9 @@ def doctor(
         str | None, typer.Argument(metavar="[RECIPE|RUN]", help="A recipe, its shipped name, or a run directory.")
     ] = None,
     server: Annotated[str, typer.Option(help="OpenAI-compatible server to try, http://HOST/v1.")] = "",
+    key_variable: Annotated[
+        str, typer.Option(help="Environment variable that holds the key of --server, if it wants one.")
+    ] = "OPENAI_API_KEY",
     probe: Annotated[bool, typer.Option(help="Measure this machine for some seconds to estimate times.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
@@ -30,7 +33,7 @@ def doctor(
     from rac.doctor import Check, examine
 
     found: list[Check] = []
-    for check in examine(target, server=server, probe=probe):
+    for check in examine(target, server=server, key_variable=key_variable, probe=probe):
         found.append(check)
         if not as_json:
             typer.echo(f"{_SIGNS[check.status]} {check.name}: {check.found}")

@@ -15,6 +15,9 @@ def judge(
     sources: Annotated[list[Path], typer.Argument(help="A run directory, or prediction files (.jsonl).")],
     model: Annotated[str, typer.Option(help="Name of the judging model on its server.")],
     url: Annotated[str, typer.Option(help="OpenAI-compatible server, up to its version.")] = "http://127.0.0.1:8000/v1",
+    key_variable: Annotated[
+        str, typer.Option(help="Environment variable that holds the server's key, if it wants one.")
+    ] = "OPENAI_API_KEY",
     examples: Annotated[Path | None, typer.Option(help="Examples that prediction files belong to.")] = None,
     system: Annotated[list[str] | None, typer.Option(help="Only these systems (give it again for another).")] = None,
     against: Annotated[
@@ -33,7 +36,7 @@ def judge(
 ) -> None:
     """Let a language model judge faithfulness, usefulness and clarity by a rubric.
 
-    The key is read from OPENAI_API_KEY. With --against, each pair is judged in both orders.
+    With --against, each pair is judged in both orders.
 
     Example: rac judge runs/claqua --model judge-70b --url http://gpu:8000/v1 --against rac grounded
     """
@@ -46,8 +49,8 @@ def judge(
 
     asked = questions(sources, examples, passages, system or ())
     server = make_server(
-        url=url, model=model, concurrency=concurrency, budget_tokens=budget_tokens, input_price=input_price,
-        output_price=output_price,
+        url=url, model=model, api_key_variable=key_variable, concurrency=concurrency, budget_tokens=budget_tokens,
+        input_price=input_price, output_price=output_price,
     )  # fmt: skip
     with VerdictAsker(server, cache=cache, structured=structured) as asker:
         if against is not None:

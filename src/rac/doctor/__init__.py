@@ -12,12 +12,15 @@ from pathlib import Path
 from rac.doctor.check import Check
 
 
-def examine(target: str | None = None, *, server: str = "", probe: bool = True) -> Iterator[Check]:
+def examine(
+    target: str | None = None, *, server: str = "", key_variable: str = "OPENAI_API_KEY", probe: bool = True
+) -> Iterator[Check]:
     """Yield one check after the other, the quick ones first.
 
     Args:
         target: A recipe (file or shipped name) or a run directory; None checks the installation alone.
         server: An OpenAI-compatible server to try, ``http://HOST/v1``.
+        key_variable: The environment variable that holds that server's key; a recipe names its own.
         probe: Measure this machine for some seconds; without it no time can be estimated.
 
     Raises:
@@ -28,7 +31,7 @@ def examine(target: str | None = None, *, server: str = "", probe: bool = True) 
     recipe, run = runs.find_target(target)
     yield from machine.checks(run.parent if run is not None else Path("runs"))
     if server:
-        yield models.server_check(server)
+        yield models.server_check(server, key_variable)
     if recipe is None:
         yield models.model_check("embedded")
         return

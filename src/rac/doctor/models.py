@@ -192,7 +192,7 @@ def corpus_check(recipe: Recipe) -> Check:
     return Check("corpus", "problem", f"there is no corpus at '{name}'", "check data.corpus")
 
 
-def server_check(server: str, key_variable: str = "OPENAI_API_KEY") -> Check:
+def server_check(server: str, key_variable: str) -> Check:
     """Check that an OpenAI-compatible server answers to the key in an environment variable, and which models it has."""
     address = server.rstrip("/") + "/models"
     try:
