@@ -78,7 +78,7 @@ def test_a_folder_is_read_in_order_and_says_what_it_skips(tmp_path: Path, caplog
     (tmp_path / "sub").mkdir()
     write(tmp_path / "sub" / "z.md", "# The heading", "", "Text.")
     write(tmp_path / "b_note.txt", "Plain.")
-    write(tmp_path / "a.jsonl", '{"id": "a", "title": "A"}')
+    write(tmp_path / "a.jsonl", '{"id": "a", "text": "One."}')
     write(tmp_path / "c.png", "binary")
     write(tmp_path / ".hidden.txt", "no")
     with caplog.at_level(logging.WARNING):
