@@ -151,6 +151,13 @@ def test_over_all_other_benchmarks_one_significant_gain_is_wanted(tmp_path: Path
     page = render_results([*(run.path for run in runs.values()), pool.path])
     assert "| on better (white-sharc), pool (inscit+pacific) of 2 |" in page
     assert "| all but the main one | headline: rac above grounded | p &lt; 0.05 on at least one |" in page
+    # 40 queries of each of the two, in clusters of two that are told apart by run.
+    pooled = next(line for line in page.splitlines() if "all 80 queries pooled" in line)
+    assert pooled.startswith("| all but the main one | headline: rac above grounded, all 80 queries pooled | higher, p")
+    assert pooled.endswith("| +0.280 (p &lt; 0.001) | met |"), "as in each of the two"
+    page = render_results([runs["same"].path, runs["worse"].path])
+    pooled = next(line for line in page.splitlines() if "all 80 queries pooled" in line)
+    assert "| -0.010 (p" in pooled and pooled.endswith("**missed** |")
 
 
 def lowered(metrics: dict[str, Any], p: float) -> dict[str, Any]:

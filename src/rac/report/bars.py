@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rac.metrics.significance import ALPHA, holm
+from rac.metrics.significance import ALPHA, PairedTest, holm
 from rac.report.data import format_p
 
 MAIN = "claqua"
@@ -179,11 +179,12 @@ def _other(tables: _Tables, source: str) -> list[Bar]:
     return bars
 
 
-def over_all(found: Mapping[str, Mapping[str, Any]]) -> list[Bar]:
-    """Return the bar on all benchmarks but the main one together; none for fewer than two.
+def over_all(found: Mapping[str, Mapping[str, Any]], pooled: PairedTest | None = None) -> list[Bar]:
+    """Return the bars on all benchmarks but the main one together; none for fewer than two.
 
     Args:
         found: Name of a run -> the content of its ``metrics.json``; no query in two of them.
+        pooled: ``rac`` against ``grounded`` on the headline over the queries of all of them.
     """
     differences = {
         name: _Tables(metrics).difference("headline", "rac", "grounded", first_source(metrics))
@@ -199,9 +200,12 @@ def over_all(found: Mapping[str, Mapping[str, Any]]) -> list[Bar]:
         if gain > 0 and p is not None and p < ALPHA
     ]
     told = f"on {', '.join(sure)}" if sure else "on none"
-    return [
-        Bar("headline: rac above grounded", f"p < {ALPHA:g} on at least one", f"{told} of {len(measured)}", bool(sure))
-    ]
+    name = "headline: rac above grounded"
+    bars = [Bar(name, f"p < {ALPHA:g} on at least one", f"{told} of {len(measured)}", bool(sure))]
+    if pooled is not None and pooled.difference is not None:
+        one = _better(f"{name}, all {pooled.n} queries pooled", (pooled.difference, pooled.p), pooled.p)
+        bars.append(one)
+    return bars
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from typing import Any
 from rac.benchmarks import stand_in_note
 from rac.generation.systems import SYSTEMS
 from rac.metrics.catalog import REFERENCE
+from rac.metrics.significance import PairedTest, paired_test
 from rac.progress import format_seconds
 from rac.report.bars import MAIN, bars_of, in_words, over_all, rivals_of
 from rac.report.data import MetricInfo, ReportData, Table, format_value, order_statement, shown_metrics
 from rac.report.markdown import differences_table, escape, metrics_table, seed_means
-from rac.report.seeds import SeedTable, groups_of_seeds, over_seeds
+from rac.report.seeds import SeedTable, groups_of_seeds, known_mean, over_seeds
 from rac.report.stored import FOUND_DONE, StoredRun, load
 
 _TRAINING_FIGURES = (
@@ -186,8 +187,9 @@ def _bars(studies: Sequence[_Study]) -> list[str]:
     pooled = {
         part for s in others for part in s.first.recipe.data.source.split("+") if part != s.first.recipe.data.source
     }
-    counted = {s.name: s.metrics for s in others if s.first.recipe.data.source not in pooled}
-    found += [("all but the main one", bar) for bar in over_all(counted)]
+    counted = [s for s in others if s.first.recipe.data.source not in pooled and s.has_bars]
+    together = over_all({s.name: s.metrics for s in counted}, _pooled(counted))
+    found += [("all but the main one", bar) for bar in together]
     if not found:
         return []
     rows = []
@@ -202,6 +204,24 @@ def _bars(studies: Sequence[_Study]) -> list[str]:
         "",
     ]
     return [*head, "| run | bar | wanted | found | |", "| --- | --- | --- | --- | --- |", *rows, ""]
+
+
+def _pooled(studies: Sequence[_Study]) -> PairedTest | None:
+    """Test ``rac`` against ``grounded`` on the headline over the queries of several studies; None for fewer than two.
+
+    Each query counts once: with its mean over seeds where a study has several.
+    """
+    scores: dict[str, list[float | None]] = {"rac": [], "grounded": []}
+    clusters: list[str] = []
+    for study in studies:
+        source, asked = next(iter(study.first.asked.items()))
+        clusters += [f"{study.name}: {one.cluster}" for one in asked]
+        for system, values in scores.items():
+            columns = [run.scores[source][system]["headline"] for run in study.runs]
+            values += [known_mean(column) for column in zip(*columns, strict=True)]
+    if len(studies) < 2:
+        return None
+    return paired_test(scores["rac"], scores["grounded"], clusters, studies[0].first.recipe.seed)
 
 
 def _section(study: _Study, examples: int) -> list[str]:
