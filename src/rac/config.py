@@ -29,11 +29,10 @@ _ADDED_LATER = {"data": ("also", "fold", "held_out")}
 """Keys that did not exist at first. At their defaults they are left out of hashes, so that finished stages are kept."""
 _NOT_HASHED = {
     "data": ("unlabelled_queries",),
-    "pairs": ("mined_samples",),
     "training": ("keep_memory",),
     "preference": (*ROUNDS, "keep_memory"),
 }
-"""Keys that say which stages there are or how fast they run, or that only a later round's own hash has."""
+"""Keys that say which stages there are, or how fast they run, and change nothing in what comes out of any of them."""
 
 
 class Section(BaseModel):
@@ -251,11 +250,6 @@ class Recipe(Section):
                     "preference.mined_rounds: such a round sets a faulty question against a sound sample or a repair; "
                     "it needs pairs.filter: true, pairs.positives: best-of-n and `grounded` among pairs.negatives"
                 )
-        elif self.pairs.mined_samples is not None:
-            raise ValueError(
-                "pairs.mined_samples: no round is mined, so no query would be sampled more; set "
-                "preference.mined_rounds: 1, or leave it empty"
-            )
         if self.preference.unlabelled_rounds and self.pairs.positives == "gold":
             raise ValueError(
                 "preference.unlabelled_rounds: queries without labels have no gold for pairs.positives: gold; use "

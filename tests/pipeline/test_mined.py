@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -20,7 +20,7 @@ from rac.pipeline.samples import sample_questions
 from rac.pipeline.training import ground
 from rac.prompting import Prompt, build_prompt
 from rac.records import PreferencePair
-from sources_support import RecordedRun, examples, recipe, source
+from sources_support import examples, recipe, source
 from tests_support import byte_tokenizer, tiny_model
 
 
@@ -83,56 +83,6 @@ def test_only_queries_with_a_faulty_greedy_question_are_sampled_and_nothing_is_t
     assert set(pairs) == {e.id for e in faulty}
     assert all("the song" in pair.rejected and pair.chosen_kind == "best-of-n" for pair in pairs.values())
     assert all(pair.chosen.startswith("Are you asking about") for pair in pairs.values()), "gold begins otherwise"
-
-
-def test_queries_without_a_sound_sample_are_sampled_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = made(tmp_path, grounded_samples=2, mined_samples=5)
-    train = load_examples(run, "train")
-    easy, hopeless, *hard = train
-    names = {e.id: e.query.split()[-1] for e in train}
-    asked: list[tuple[int, bool, list[str]]] = []
-
-    def sample(
-        run: RunDirectory, stage: str, prompts: dict[str, Prompt], n: int, *, seed: int, greedy: bool = False
-    ) -> dict[str, list[str]]:
-        asked.append((n, greedy, sorted(prompts)))
-        found = {}
-        for i in prompts:
-            good = f"Are you asking about the book {names[i]} or the film {names[i]}?"
-            bad = [f"Do you mean the song {names[i]} or the {word} {names[i]}?" for word in ("opera", "song", "radio")]
-            late = good if i != hopeless.id else bad[0]
-            found[i] = [good if i == easy.id else bad[0], bad[1], bad[2], late, bad[0]][:n]
-        return {i: [f"Do you mean the song {names[i]} or the film {names[i]}?"] for i in prompts} if greedy else found
-
-    monkeypatch.setattr("rac.pipeline.preference.sample_questions", sample)
-    record = pairs_stage(run, round_variant(run.recipe, 2))
-    everything = sorted(e.id for e in train)
-    assert asked == [(1, True, everything), (2, False, everything), (5, False, sorted(set(everything) - {easy.id}))]
-    counts = record["counts"]
-    assert counts["queries without a sound sample, sampled more"] == len(train) - 1
-    assert counts["samples of rac"] == 2 + 5 * (len(train) - 1)
-    pairs = read_records(run / "pairs-2.jsonl", PreferencePair)
-    assert sorted(pair.id for pair in pairs) == sorted(e.id for e in (easy, *hard)), "of one no sample is sound"
-    assert {pair.chosen_kind for pair in pairs} == {"best-of-n"}
-
-
-def test_sampling_more_changes_mined_rounds_alone(tmp_path: Path) -> None:
-    plain, more = (
-        Recipe.model_validate({"preference": {"rounds": 2, "mined_rounds": 1}, "pairs": pairs})
-        for pairs in ({}, {"mined_samples": 32})
-    )
-    assert plain.digest("pairs") == more.digest("pairs")
-    assert round_variants(plain)[:2] == round_variants(more)[:2]
-    assert round_variants(plain)[2] != round_variants(more)[2]
-    identities = []
-    for own in (plain, more):
-        run = RecordedRun(own)
-        for variant in round_variants(own):
-            pairs_stage(cast(RunDirectory, run), variant)
-        identities.append(run.inputs)
-    first, second = identities
-    assert [name for name in first if first[name] != second[name]] == ["pairs-3"]
-    assert "mined_samples" not in first["pairs-3"]["settings"], "finished rounds are kept"
 
 
 def test_without_a_fault_there_is_nothing_to_mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,19 +174,3 @@ def test_mined_rounds_that_find_no_sound_question_say_what_to_lower(
     monkeypatch.setattr("rac.pipeline.preference.sample_questions", sample)
     with pytest.raises(UserError, match="no faulty question of rac has a sound sample or a repair"):
         pairs_stage(run, round_variant(run.recipe, 2))
-
-
-@pytest.mark.parametrize(
-    ("pairs", "mined", "message"),
-    [
-        ({"mined_samples": 32}, 0, "pairs.mined_samples: no round is mined"),
-        (
-            {"mined_samples": 8, "grounded_samples": 8},
-            1,
-            "mined_samples: 8 in all are no more than grounded_samples: 8",
-        ),
-    ],
-)
-def test_more_samples_must_be_more_and_have_a_mined_round(pairs: dict[str, Any], mined: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Recipe.model_validate({"pairs": pairs, "preference": {"mined_rounds": mined}})

@@ -21,7 +21,8 @@ from rac.report.stored import FOUND_DONE
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 16
+_CHUNK = 32
+"""Questions asked at once, and kept at once: a fifth faster than 16 on a CPU, and 64 are no faster than 32."""
 
 
 def contexts(run: RunDirectory, source: str) -> dict[str, list[Passage]]:

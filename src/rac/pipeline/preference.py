@@ -81,17 +81,16 @@ def round_variant(recipe: Recipe, number: int) -> Variant:
     first mines all queries of stage 1, the second all unlabelled ones (if there are any, else stage 1's again), and so
     on.
     """
-    unmined = recipe.pairs.model_copy(update={"mined_samples": None})
     if number == 1:
-        return Variant("rac", "pairs", "grounded", unmined, recipe.seed)
+        return Variant("rac", "pairs", "grounded", recipe.pairs, recipe.seed)
     start = "rac" if number == 2 else f"rac-{number - 1}"
-    variant = Variant(f"rac-{number}", f"pairs-{number}", start, unmined, recipe.seed + number - 1)
+    variant = Variant(f"rac-{number}", f"pairs-{number}", start, recipe.pairs, recipe.seed + number - 1)
     further = number - recipe.preference.rounds
     if further < 1:
         return variant
     if further > recipe.preference.unlabelled_rounds:
         again = (further - recipe.preference.unlabelled_rounds) % 2 == 0 and recipe.preference.unlabelled_rounds
-        return replace(variant, settings=recipe.pairs, split=UNLABELLED if again else "train", mined=True)
+        return replace(variant, split=UNLABELLED if again else "train", mined=True)
     return replace(variant, split=UNLABELLED, part=(further - 1, recipe.preference.unlabelled_rounds))
 
 
@@ -117,9 +116,8 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
     settings = variant.settings
 
     def work() -> Stage:
-        from rac.training.pairs import PairSource, has_sound_sample, make_pairs
+        from rac.training.pairs import PairSource, make_pairs
 
-        scorer = SelectionScorer()
         counts: Counter[str] = Counter()
         groundings = ground(
             run, variant.split, counts, part=variant.part, supported_only=False if variant.all_queries else None,
@@ -133,13 +131,11 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
         if variant.mined:
             groundings, asked = _faulty(run, variant, groundings, prompts, counts)
             prompts = {g.example.id: prompts[g.example.id] for g in groundings}
-        own: dict[str, list[str]] = {}
-        if settings.needs_grounded:
-            own = _sample(run, variant.start, prompts, settings.grounded_samples, variant)
+        own = _sample(run, variant.start, prompts, settings.grounded_samples, settings.needs_grounded, variant, counts)
         bare = {g.example.id: build_prompt(tokenizer, g.example.query, None, recipe.prompt) for g in groundings}
-        other: dict[str, list[str]] = {}
-        if settings.needs_ungrounded:
-            other = _sample(run, "ungrounded", bare, settings.ungrounded_samples, variant)
+        other = _sample(
+            run, "ungrounded", bare, settings.ungrounded_samples, settings.needs_ungrounded, variant, counts
+        )
         sources = [
             PairSource(
                 example_id=g.example.id,
@@ -154,15 +150,7 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
             )
             for g in groundings
         ]
-        if settings.mined_samples is not None:
-            hard = [s.example_id for s in sources if not has_sound_sample(s, settings, scorer)]
-            counts["queries without a sound sample, sampled more"] = len(hard)
-            more = _sample(run, variant.start, {i: prompts[i] for i in hard}, settings.mined_samples, variant)
-            sources = [replace(s, grounded=tuple(more.get(s.example_id, s.grounded))) for s in sources]
-        for name in ("grounded", "ungrounded"):
-            model = variant.start if name == "grounded" else name
-            counts[f"samples of {model}"] = sum(len(getattr(s, name)) for s in sources)
-        pairs, made = make_pairs(sources, settings, seed=variant.seed, scorer=scorer)
+        pairs, made = make_pairs(sources, settings, seed=variant.seed, scorer=SelectionScorer())
         if not pairs and variant.mined:
             raise UserError(
                 f"{variant.pairs}: no faulty question of {variant.start} has a sound sample or a repair ({made}), so a "
@@ -191,20 +179,12 @@ def pairs_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, 
     if not variant.is_first:
         inputs |= {"part": variant.part} if variant.split == UNLABELLED else {}
         inputs |= {"mined": True} if variant.mined else {}
-        inputs |= {"variant": variant.pairs, "settings": _shown(settings), "seed": variant.seed}
+        inputs |= {"variant": variant.pairs, "settings": settings.model_dump(mode="json"), "seed": variant.seed}
         inputs["recipe"] = recipe.digest("prompt", "seed")
     what = (
         f"asking {variant.start}, and pairing what has a fault" if variant.mined else "sampling and pairing questions"
     )
     return run.run(variant.pairs, inputs, work, label=f"data generation: {what} ({variant.pairs})")
-
-
-def _shown(settings: Pairs) -> dict[str, Any]:
-    """Return settings as a round's identity has them: keys that came later are left out where they say nothing."""
-    values = settings.model_dump(mode="json")
-    if values["mined_samples"] is None:
-        del values["mined_samples"]
-    return values
 
 
 def _faulty(
@@ -242,10 +222,13 @@ def _faulty(
 
 
 def _sample(
-    run: RunDirectory, model: str, prompts: dict[str, Prompt], n: int, variant: Variant
+    run: RunDirectory, model: str, prompts: dict[str, Any], n: int, needed: bool, variant: Variant, counts: Counter[str]
 ) -> dict[str, list[str]]:
     # The ungrounded model stays the same over the rounds, and so do its samples.
-    return sample_questions(run, model, prompts, n, seed=run.recipe.seed if model == "ungrounded" else variant.seed)
+    seed = run.recipe.seed if model == "ungrounded" else variant.seed
+    found = sample_questions(run, model, prompts, n, seed=seed) if needed else {}
+    counts[f"samples of {model}"] = sum(map(len, found.values()))
+    return found
 
 
 def preference_stage(run: RunDirectory, variant: Variant | None = None) -> dict[str, Any]:

@@ -34,13 +34,6 @@ class Pairs(BaseModel):
         "(`edited-gold`), C_q+ with one claim changed (`edited-chosen`).",
     )
     grounded_samples: int = Field(8, ge=1, le=256, description="Questions sampled from `grounded` for each query.")
-    mined_samples: int | None = Field(
-        None,
-        ge=2,
-        le=256,
-        description="In a mined round, questions sampled from its model where none of the first `grounded_samples` is "
-        "sound; empty: no more than those.",
-    )
     ungrounded_samples: int = Field(2, ge=1, le=256, description="Questions sampled from `ungrounded` for each query.")
     edits: int = Field(2, ge=1, le=20, description="One-claim edits tried for each query and kind of edited negative.")
     edit_kinds: tuple[EditKind, ...] = Field(
@@ -104,11 +97,6 @@ class Pairs(BaseModel):
             raise ValueError(
                 "max_shares must lie above 0 and at most at 1; to leave a kind out, take it from negatives"
             )
-        if self.mined_samples is not None and self.mined_samples <= self.grounded_samples:
-            raise ValueError(
-                f"mined_samples: {self.mined_samples} in all are no more than grounded_samples: "
-                f"{self.grounded_samples}; give more, or leave it empty"
-            )
         if self.positives == "grounded" and self.negatives == ("grounded",) and not self.filter:
             raise ValueError(
                 "positives: grounded and negatives: [grounded] are the same samples; only filter: true tells them apart"
@@ -123,7 +111,7 @@ class Pairs(BaseModel):
         """Return the paper's plain reading with these settings of sampling: one sample of each model, no filter."""
         values = self.model_dump() | {
             "positives": "grounded", "negatives": ("ungrounded",), "filter": False, "grounded_samples": 1,
-            "mined_samples": None, "ungrounded_samples": 1, "max_negatives": 1,
+            "ungrounded_samples": 1, "max_negatives": 1,
         }  # fmt: skip
         return Pairs.model_validate(values)
 

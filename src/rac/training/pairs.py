@@ -174,11 +174,6 @@ def option_value(score: Score, *, tell_apart: bool = False) -> float:
     return max(good, 0) / count
 
 
-def has_sound_sample(source: PairSource, settings: Pairs, scorer: Scorer) -> bool:
-    """Return whether a sample of the grounded model could be C_q+; the arguments are those of ``make_pairs``."""
-    return _Maker(source, settings, scorer, Counter()).has_sound_sample()
-
-
 class _Maker:
     """Candidates of one query."""
 
@@ -229,7 +224,12 @@ class _Maker:
             return None
         if not settings.filter:
             return candidates[0]
-        wanted, least = self._wanted(gold)
+        # What C_q+ should be like: gold, or the question of the model's own that is to be mended; of the latter the
+        # fault must not be mended by offering less.
+        wanted = gold or self._asked()
+        least = settings.min_options
+        if least is None:
+            least = min(2, max((c.options for c in wanted), default=1))
         good = [c for c in candidates if self._is_good(c, least)]
         if settings.positives == "best-of-n":
             # All good ones are equally faithful: the one worded most like what is wanted is the most natural, and where
@@ -243,22 +243,6 @@ class _Maker:
             self.counts["queries dropped: no C+ with supported, different options"] += 1
             return None
         return good[0]
-
-    def has_sound_sample(self) -> bool:
-        """Return whether a sample of the grounded model could be C_q+."""
-        least = self._wanted(self._unique(self.source.gold, "gold"))[1]
-        return any(self._is_good(candidate, least) for candidate in self._samples("grounded", "grounded"))
-
-    def _wanted(self, gold: list[_Candidate]) -> tuple[list[_Candidate], int]:
-        """Return what C_q+ should be like, and how many options it must offer.
-
-        That is gold, or the question of the model's own that is to be mended; its fault must not be mended by offering
-        less.
-        """
-        wanted = gold or self._asked()
-        if self.settings.min_options is not None:
-            return wanted, self.settings.min_options
-        return wanted, min(2, max((c.options for c in wanted), default=1))
 
     def _asked(self) -> list[_Candidate]:
         """Return what the model asks greedily, the first of its samples, where that is known."""
