@@ -12,6 +12,7 @@ from rac.error_study import read_errors, render_errors
 from rac.files import read_json
 from rac.pairwise_study import read_pairs, render_pairs
 from rac.pipeline.screening_settings import load_screening
+from rac.report.bars import bars_of
 from rac.report.results import render_results
 from rac.report.screening import render_screening
 from rac.report.stored import load
@@ -125,6 +126,21 @@ def test_what_the_pages_say_of_the_systems_is_in_the_table() -> None:
         f"best of eight of `grounded` ({both('grounded-best-of-n')})",
         f"told apart from gold ({both('gold')})",
         f"({denying('rac')} questions against {denying('grounded')})",
+    ):
+        assert said in study, said
+
+
+def test_what_the_study_page_says_of_the_folds_is_in_the_tables() -> None:
+    study = " ".join((ROOT / "docs/study.md").read_text(encoding="utf-8").split())
+    pooled = load(RESULTS / "small").metrics["tables"][0]["systems"]
+    before, after = ({m: pooled[s][m]["mean"] for m in ("headline", "hallucinated")} for s in ("grounded", "rac"))
+    alone = load(RESULTS / "abg-coqa").metrics["tables"][0]["systems"]["grounded"]["headline"]["mean"]
+    bar = next(bar for bar in bars_of(load(RESULTS / "small").metrics, "small") if bar.name.startswith("headline"))
+    for said in (
+        f"with five it goes from {before['headline']:.3f} to {after['headline']:.3f} (",
+        bar.found.split("(")[1],
+        f"mostly on Abg-CoQA (0.128, then {alone:.3f})",
+        f"then {100 * before['hallucinated']:.1f} → {100 * after['hallucinated']:.1f} %)",
     ):
         assert said in study, said
 

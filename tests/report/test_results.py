@@ -12,7 +12,7 @@ from rac.files import read_json, write_json
 from rac.pipeline.run_directory import Stage
 from rac.report.bars import Bar, Rival, bars_of, in_words, over_all, rivals_of
 from rac.report.markdown import escape
-from rac.report.results import _seconds_a_question, render_results
+from rac.report.results import _pooled, _seconds_a_question, _Study, render_results
 from rac.report.seeds import groups_of_seeds, over_seeds
 from rac.report.stored import FOUND_DONE, load, pack
 from run_support import finished_run
@@ -151,13 +151,47 @@ def test_over_all_other_benchmarks_one_significant_gain_is_wanted(tmp_path: Path
     page = render_results([*(run.path for run in runs.values()), pool.path])
     assert "| on better (white-sharc), pool (inscit+pacific) of 2 |" in page
     assert "| all but the main one | headline: rac above grounded | p &lt; 0.05 on at least one |" in page
-    # 40 queries of each of the two, in clusters of two that are told apart by run.
-    pooled = next(line for line in page.splitlines() if "all 80 queries pooled" in line)
-    assert pooled.startswith("| all but the main one | headline: rac above grounded, all 80 queries pooled | higher, p")
+    pooled = next(line for line in page.splitlines() if "80 queries pooled" in line)
+    assert pooled.startswith("| all but the main one | headline: rac above grounded, 80 queries pooled | higher, p")
     assert pooled.endswith("| +0.280 (p &lt; 0.001) | met |"), "as in each of the two"
     page = render_results([runs["same"].path, runs["worse"].path])
-    pooled = next(line for line in page.splitlines() if "all 80 queries pooled" in line)
+    pooled = next(line for line in page.splitlines() if "80 queries pooled" in line)
     assert "| -0.010 (p" in pooled and pooled.endswith("**missed** |")
+
+
+def test_pooled_queries_count_once_and_keep_their_clusters(tmp_path: Path) -> None:
+    """Clusters of two queries each, the same names in every run; the second benchmark has two seeds."""
+    systems = ["grounded", "rac"]
+    one = finished_run(tmp_path / "a", systems, score, source="inscit", name="one")
+    seeds = [
+        finished_run(tmp_path / f"b{seed}", systems, made, source="pacific", name="two", seed=seed)
+        for seed, made in enumerate((changed("headline", 0.9), changed("headline", 0.5)))
+    ]
+    studies = [_Study.of([load(one.path)]), _Study.of([load(run.path) for run in seeds])]
+    found = _pooled(studies)
+    assert found is not None and (found.n, found.clusters) == (80, 40)
+    alone = [_mean(read_json(one / "metrics.json"), system) for system in ("rac", "grounded")]
+    base = _mean(read_json(seeds[0] / "metrics.json"), "grounded")
+    assert found.difference == pytest.approx((alone[0] - alone[1] + (0.9 + 0.5) / 2 - base) / 2)
+    assert _pooled(studies[:1]) is None
+    again = finished_run(tmp_path / "c", systems, score, source="inscit", name="ablation")
+    assert _pooled([*studies, _Study.of([load(again.path)])]) is None, "queries of inscit would count twice"
+
+
+def test_a_seed_without_stage_1_is_no_part_of_the_pooled_queries(tmp_path: Path) -> None:
+    made = {"x": ["grounded", "rac"], "y": ["rac"]}
+    runs = [
+        finished_run(tmp_path / n, made[n], score, source="pacific", name="two", seed=s) for s, n in enumerate(made)
+    ]
+    runs += [
+        finished_run(tmp_path / n, ["grounded", "rac"], score, source=n, name=n) for n in ("inscit", "white-sharc")
+    ]
+    page = render_results([run.path for run in runs])
+    assert "headline: rac above grounded, 80 queries pooled" in page
+
+
+def _mean(metrics: dict[str, Any], system: str) -> float:
+    return float(metrics["tables"][0]["systems"][system]["headline"]["mean"])
 
 
 def lowered(metrics: dict[str, Any], p: float) -> dict[str, Any]:

@@ -190,6 +190,11 @@ def carried(examples: Iterable[ClarificationExample]) -> Iterator[tuple[str, Pas
             yield owner, passage
 
 
+def content_of(passage: Passage) -> tuple[str, str]:
+    """Return what two passages of one id must share to be one passage."""
+    return passage.title, passage.text
+
+
 def distinct_passages(owned: Iterable[tuple[str, Passage]], source: Path | str) -> list[Passage]:
     """Return passages as a corpus: each id once, in the order of their first appearance.
 
@@ -203,7 +208,7 @@ def distinct_passages(owned: Iterable[tuple[str, Passage]], source: Path | str) 
     first: dict[str, tuple[str, Passage]] = {}
     for owner, passage in owned:
         before, known = first.setdefault(passage.id, (owner, passage))
-        if (known.title, known.text) != (passage.title, passage.text):
+        if content_of(known) != content_of(passage):
             raise UserError(
                 f"{source}: {before} and {owner} have different passages with the id '{passage.id}', so a corpus could "
                 "hold only one of them; give every passage an id of its own, such as the example's id before it"

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from rac.benchmarks import READERS, load
-from rac.benchmarks.base import BenchmarkData, BenchmarkInfo, carried, distinct_passages
+from rac.benchmarks.base import BenchmarkData, BenchmarkInfo, carried, content_of, distinct_passages
 from rac.benchmarks.column_settings import ColumnMap
 from rac.benchmarks.columns import read_mapped
 from rac.benchmarks.fetch import default_directory, is_present, mirror_directory
@@ -85,7 +85,7 @@ def read_source(
     else:
         texts: dict[str, set[tuple[str, str]]] = {}
         for _, passage in carried(examples):
-            texts.setdefault(passage.id, set()).add((passage.title, passage.text))
+            texts.setdefault(passage.id, set()).add(content_of(passage))
         corpus = list({passage.id: passage for _, passage in carried(examples)}.values())
         if shared := sum(len(own) > 1 for own in texts.values()):
             counts["passage ids with several texts (no corpus to search)"] = shared

@@ -6,6 +6,7 @@ import hashlib
 from array import array
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -27,36 +28,41 @@ def read_jsonl(path: Path) -> Iterator[Passage]:
     that only a hash of each id has to be kept.
 
     Raises:
-        DataError: for a line that is no passage; for a file none of whose lines has a word to search for (examples
-            given for passages, say); for two lines with the same id, naming both.
+        DataError: for a line that is no passage; for a file none of whose lines has anything to search for
+            (examples given for passages, say); for two lines with the same id, naming both.
     """
     check_header(path)
     hashes = array("Q")
     unknown: Counter[str] = Counter()
-    # Held back until one has a word, so that nothing of a file without any is passed on.
-    bare: list[Passage] = []
+    # Held back until one has something to search for, so that nothing of a file without any is passed on.
+    bare = 0
     searchable = False
     for number, value in iterate_json_lines(path):
         unknown.update(name for name in value if name not in Passage.model_fields)
         passage = parse_record(Passage, value, path, number)
         hashes.append(id_hash(passage.id))
-        searchable = searchable or bool(passage.title or passage.text or passage.types or passage.description)
-        if not searchable:
-            bare.append(passage)
+        if not searchable and not _is_searchable(passage):
+            bare += 1
             continue
-        yield from bare
-        bare.clear()
+        if not searchable:
+            searchable = True
+            for line, held in islice(iterate_json_lines(path), bare):
+                yield parse_record(Passage, held, path, line)
         yield passage
     warn_of_unknown_keys(path, unknown, Passage.model_fields, "passage")
-    if bare:
+    if bare and not searchable:
         hint = " (they look like examples, which a recipe's data.source or `rac index --queries` takes)"
         raise DataError(
-            path, f"none of its {len(bare):,} lines has anything to search for{hint * ('query' in unknown)}; a passage "
+            path, f"none of its {bare:,} lines has anything to search for{hint * ('query' in unknown)}; a passage "
             "has an 'id' and a 'title', a 'text' or both"
         )  # fmt: skip
     repeated = repeated_values(hashes)
     if repeated:
         _refuse_duplicates(path, repeated)
+
+
+def _is_searchable(passage: Passage) -> bool:
+    return any(text.strip() for text in (passage.title, passage.text, passage.description, *passage.types))
 
 
 def repeated_values(hashes: array[int]) -> set[int]:

@@ -1,8 +1,8 @@
 """The bars that results are held against, computed from a run's numbers: what was wanted, what was found, met or not.
 
-P-values of the order of systems, and those of the bar over all benchmarks, are corrected with Holm's method over the
-comparisons that the bar plans, not over every pair of a table: these few were fixed before anything was measured. The
-others are of one comparison each.
+P-values of the order of systems, and those of the bar on at least one of the other benchmarks, are corrected with
+Holm's method over the comparisons that the bar plans, not over every pair of a table: these few were fixed before
+anything was measured. The others are of one comparison each.
 """
 
 from __future__ import annotations
@@ -74,6 +74,11 @@ def bars_of(metrics: Mapping[str, Any], source: str) -> list[Bar]:
 def first_source(metrics: Mapping[str, Any]) -> str:
     """Return the D of a run's first table: the one that counts where a run has no retrieved passages."""
     return str(metrics["tables"][0].get("passages", "retrieved"))
+
+
+def gain_of(metrics: Mapping[str, Any]) -> tuple[float, float | None] | None:
+    """Return how far ``rac`` is above ``grounded`` on the headline, and the uncorrected p; None if not measured."""
+    return _Tables(metrics).difference("headline", "rac", "grounded", first_source(metrics))
 
 
 def _order(tables: _Tables) -> list[Bar]:
@@ -186,10 +191,7 @@ def over_all(found: Mapping[str, Mapping[str, Any]], pooled: PairedTest | None =
         found: Name of a run -> the content of its ``metrics.json``; no query in two of them.
         pooled: ``rac`` against ``grounded`` on the headline over the queries of all of them.
     """
-    differences = {
-        name: _Tables(metrics).difference("headline", "rac", "grounded", first_source(metrics))
-        for name, metrics in found.items()
-    }
+    differences = {name: gain_of(metrics) for name, metrics in found.items()}
     measured = {name: one for name, one in differences.items() if one is not None}
     if len(measured) < 2:
         return []
@@ -203,8 +205,8 @@ def over_all(found: Mapping[str, Mapping[str, Any]], pooled: PairedTest | None =
     name = "headline: rac above grounded"
     bars = [Bar(name, f"p < {ALPHA:g} on at least one", f"{told} of {len(measured)}", bool(sure))]
     if pooled is not None and pooled.difference is not None:
-        one = _better(f"{name}, all {pooled.n} queries pooled", (pooled.difference, pooled.p), pooled.p)
-        bars.append(one)
+        asked = f"{pooled.n + pooled.unscored} queries pooled" + f", {pooled.unscored} unscored" * bool(pooled.unscored)
+        bars.append(_better(f"{name}, {asked}", (pooled.difference, pooled.p), pooled.p))
     return bars
 
 

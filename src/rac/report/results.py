@@ -15,7 +15,7 @@ from rac.generation.systems import SYSTEMS
 from rac.metrics.catalog import REFERENCE
 from rac.metrics.significance import PairedTest, paired_test
 from rac.progress import format_seconds
-from rac.report.bars import MAIN, bars_of, in_words, over_all, rivals_of
+from rac.report.bars import MAIN, bars_of, first_source, gain_of, in_words, over_all, rivals_of
 from rac.report.data import MetricInfo, ReportData, Table, format_value, order_statement, shown_metrics
 from rac.report.markdown import differences_table, escape, metrics_table, seed_means
 from rac.report.seeds import SeedTable, groups_of_seeds, known_mean, over_seeds
@@ -187,9 +187,8 @@ def _bars(studies: Sequence[_Study]) -> list[str]:
     pooled = {
         part for s in others for part in s.first.recipe.data.source.split("+") if part != s.first.recipe.data.source
     }
-    counted = [s for s in others if s.first.recipe.data.source not in pooled and s.has_bars]
-    together = over_all({s.name: s.metrics for s in counted}, _pooled(counted))
-    found += [("all but the main one", bar) for bar in together]
+    counted = [s for s in others if s.first.recipe.data.source not in pooled and gain_of(s.metrics) is not None]
+    found += [("all but the main one", bar) for bar in over_all({s.name: s.metrics for s in counted}, _pooled(counted))]
     if not found:
         return []
     rows = []
@@ -199,28 +198,30 @@ def _bars(studies: Sequence[_Study]) -> list[str]:
     head = [
         "## Bars",
         "",
-        "p-values of the order of systems on the main benchmark, and those of the bar over all others, are corrected",
-        "(Holm) over the comparisons of that bar; every other p is of a single comparison.",
+        "p-values of the order of systems on the main benchmark, and those of the bar on at least one of the others,",
+        "are corrected (Holm) over the comparisons of that bar; every other p is of a single comparison, that of the",
+        "pooled queries included.",
         "",
     ]
     return [*head, "| run | bar | wanted | found | |", "| --- | --- | --- | --- | --- |", *rows, ""]
 
 
 def _pooled(studies: Sequence[_Study]) -> PairedTest | None:
-    """Test ``rac`` against ``grounded`` on the headline over the queries of several studies; None for fewer than two.
+    """Test ``rac`` against ``grounded`` on the headline over the queries of several studies.
 
-    Each query counts once: with its mean over seeds where a study has several.
+    Each query counts once: with its mean over seeds where a study has several. None for fewer than two studies, and
+    where two of them ask the same source.
     """
+    if len(studies) < 2 or len({study.sources for study in studies}) < len(studies):
+        return None
     scores: dict[str, list[float | None]] = {"rac": [], "grounded": []}
     clusters: list[str] = []
     for study in studies:
-        source, asked = next(iter(study.first.asked.items()))
-        clusters += [f"{study.name}: {one.cluster}" for one in asked]
+        source = first_source(study.metrics)
+        clusters += [f"{study.name}: {one.cluster}" for one in study.first.asked[source]]
         for system, values in scores.items():
             columns = [run.scores[source][system]["headline"] for run in study.runs]
             values += [known_mean(column) for column in zip(*columns, strict=True)]
-    if len(studies) < 2:
-        return None
     return paired_test(scores["rac"], scores["grounded"], clusters, studies[0].first.recipe.seed)
 
 
