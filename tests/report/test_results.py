@@ -92,6 +92,19 @@ def test_each_bar_can_be_missed(tmp_path: Path, metric: str, value: float, bar: 
     assert verdicts(bars_of(read_json(run / "metrics.json"), "claqua"))[bar] is False
 
 
+@pytest.mark.parametrize(
+    ("below", "shown"), [(0.01002, "-1.002 points"), (0.0098, "-1.0 points"), (0.02, "-2.0 points")]
+)
+def test_what_is_missed_by_a_hair_is_not_shown_as_met(tmp_path: Path, below: float, shown: str) -> None:
+    def made(d: str, name: str, number: int) -> dict[str, float | None]:
+        return {**score(d, name, number), "rouge_l": 0.5 - below if name == "rac" else 0.5}
+
+    run = finished_run(tmp_path / "run", ["grounded", "rac"], made, queries=12, sources=["retrieved"])
+    bars = {bar.name: bar for bar in bars_of(read_json(run / "metrics.json"), "claqua")}
+    bar = bars["ROUGE-L, all queries"]
+    assert (bar.found, bar.met) == (shown, below <= 0.01)
+
+
 def test_other_benchmarks_are_held_against_grounded_only(tmp_path: Path) -> None:
     systems = ["grounded", "rac", "gold"]
     fine = finished_run(tmp_path / "a", systems, score, source="white-sharc", name="sharc")

@@ -138,7 +138,10 @@ def _overlap(tables: _Tables) -> list[Bar]:
         if own is None or other is None:
             bars.append(Bar(name, wanted, "not measured", None))
         else:
-            bars.append(Bar(name, wanted, f"{100 * (own - other):+.1f} points", own >= other - 0.01))
+            met, points = own >= other - 0.01, 100 * (own - other)
+            # What is missed by a hair must not be shown as what was wanted.
+            digits = 1 if met == (round(points, 1) >= -1) else 3
+            bars.append(Bar(name, wanted, f"{points:+.{digits}f} points", met))
     return bars
 
 
